@@ -1,0 +1,157 @@
+// swift-tools-version: 6.2
+//
+// Dependencies between targets point down only; read them from the bottom up.
+// Set BELLHOP_STRICT=1 to turn every warning of our own targets into an error (CI does).
+
+import PackageDescription
+
+let strict = Context.environment["BELLHOP_STRICT"] == "1"
+
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+/// One library target of ours under `Sources/NAME`.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The unit tests of one target, under `Tests/NAMETests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        swiftSettings: settings
+    )
+}
+
+/// A program: `main.swift` and nothing else, so that everything it does can be tested as a library.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "bellhop",
+    products: [
+        .executable(name: "neutron-metadata-agent", targets: ["neutron-metadata-agent"]),
+        .executable(name: "neutron-ns-metadata-proxy", targets: ["neutron-ns-metadata-proxy"]),
+        .executable(name: "bellhop", targets: ["bellhop"]),
+    ],
+    dependencies: [
+        // The HTTP client for Keystone and the Neutron API (control plane only).
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+        // The HTTP server of the embedded Nova backend (standalone mode only).
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+        // The command line of `bellhop`; the two daemons follow oslo.config's own rules.
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        // HMAC-SHA256 of the instance id.
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        // The logging interface that every target speaks; OsloLog is its handler.
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        // Start order, signals and shutdown of the long-lived parts.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        // Inventory files.
+        .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    ],
+    targets: [
+        // Words of the field: no I/O.
+        library("MetadataModel"),
+
+        // oslo's conventions: configuration files, command lines, log lines.
+        library("OsloConfig"),
+        library("OsloLog", ["OsloConfig", "LinuxHost", .product(name: "Logging", package: "swift-log")]),
+
+        // The host: fork, pid files, privileges, sockets, readiness to systemd.
+        .target(name: "CLinuxHost"),
+        library("LinuxHost", ["CLinuxHost"]),
+
+        // The data plane, used by both daemons. No Foundation, no NIO: the proxy exists once per network.
+        library("HTTPWire"),
+        .target(name: "CEpoll"),
+        library("RelayLoop", ["CEpoll"]),
+        library("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop"]),
+
+        // Who is asking.
+        library("InstanceDirectory", ["MetadataModel", .product(name: "Logging", package: "swift-log")]),
+        library("Inventory", ["MetadataModel", "InstanceDirectory", .product(name: "Yams", package: "Yams")]),
+        library(
+            "NeutronREST",
+            [
+                "MetadataModel", "InstanceDirectory",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
+        // Nova: the real one as upstream, and our own for the standalone mode.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        library(
+            "NovaBackend",
+            ["MetadataModel", "RelayLoop", "COpenSSL", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        library("NovaMetadata", ["MetadataModel", "Inventory"]),
+        library(
+            "EmbeddedNova",
+            [
+                "NovaMetadata", "NovaBackend", "Inventory",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
+        // The programs as libraries: options, wiring, life cycle.
+        library(
+            "NamespaceProxy",
+            [
+                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "RequestPath", "RelayLoop",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        library(
+            "MetadataAgent",
+            [
+                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "RequestPath", "RelayLoop",
+                "InstanceDirectory", "Inventory", "NeutronREST", "NovaBackend",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        library(
+            "Standalone",
+            [
+                "MetadataAgent", "EmbeddedNova", "Inventory", "NovaMetadata", "RequestPath", "OsloLog", "LinuxHost",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+
+        program("neutron-metadata-agent", ["MetadataAgent"]),
+        program("neutron-ns-metadata-proxy", ["NamespaceProxy"]),
+        program(
+            "bellhop",
+            ["Standalone", "MetadataAgent", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+        ),
+
+        // Doubles and clocks shared by the unit tests.
+        library("TestSupport", ["MetadataModel", "InstanceDirectory"]),
+
+        tests("MetadataModel"),
+        tests("OsloConfig"),
+        tests("OsloLog"),
+        tests("LinuxHost"),
+        tests("HTTPWire"),
+        tests("RelayLoop"),
+        tests("RequestPath"),
+        tests("InstanceDirectory"),
+        tests("Inventory"),
+        tests("NeutronREST"),
+        tests("NovaBackend"),
+        tests("NovaMetadata"),
+        tests("EmbeddedNova"),
+        tests("NamespaceProxy"),
+        tests("MetadataAgent"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,100 @@
+import Glibc
+import MetadataModel
+import RelayLoop
+
+/// Accepts connections at one door for one relay loop.
+final class DoorListener: LoopHandler {
+    /// Connections accepted in one turn, so that an accept storm does not starve the connections that stand.
+    private static let acceptsPerTurn = 64
+    /// How long accepting pauses when descriptors or memory have run out: trying on would only spin.
+    private static let exhaustedPause = LoopSpan.milliseconds(100)
+
+    let door: Door
+    private unowned let worker: RelayWorker
+    private var token: RelayLoop.Token?
+    private var isWatched = false
+
+    init(worker: RelayWorker, door: Door) {
+        self.worker = worker
+        self.door = door
+    }
+
+    func start() {
+        token = worker.loop.add(self)
+        resume()
+    }
+
+    func resume() {
+        guard let token, !isWatched, worker.hasRoomForGuests else { return }
+        if worker.loop.watch(token, door.socket.descriptor, as: .sharedListener) {
+            isWatched = true
+        } else {
+            worker.observer.noted(.listenerFailed(code: errno))
+        }
+    }
+
+    /// Stops accepting for good; the socket itself is closed when all loops have let go of it.
+    func stop() {
+        pause()
+        if let token { worker.loop.remove(token) }
+        token = nil
+    }
+
+    private func pause() {
+        guard isWatched else { return }
+        worker.loop.unwatch(door.socket.descriptor)
+        isWatched = false
+    }
+
+    func ready(_ readiness: Readiness) {
+        for _ in 0..<Self.acceptsPerTurn {
+            guard token != nil, isWatched else { return }
+            guard worker.hasRoomForGuests else { return pause() }
+            switch Descriptor.accept(door.socket.descriptor) {
+            case .connection(let descriptor, let peer):
+                worker.accept(descriptor, peer: peer.flatMap(IPAddress.init(peer:)), at: door)
+            case .skipped:
+                continue
+            case .wouldBlock:
+                return
+            case .exhausted(let code):
+                worker.observer.noted(.acceptPaused(code: code))
+                pause()
+                if let token { worker.loop.setDeadline(token, worker.loop.now + Self.exhaustedPause) }
+                return
+            case .failed(let code):
+                worker.observer.noted(.listenerFailed(code: code))
+                pause()
+                return
+            }
+        }
+    }
+
+    func deadlinePassed() {
+        resume()
+    }
+
+    /// Takes what waits in the backlog before the door closes.
+    func acceptWaiting() {
+        guard isWatched else { return }
+        while worker.hasRoomForGuests {
+            switch Descriptor.accept(door.socket.descriptor) {
+            case .connection(let descriptor, let peer):
+                worker.accept(descriptor, peer: peer.flatMap(IPAddress.init(peer:)), at: door)
+            case .skipped: continue
+            case .wouldBlock, .exhausted, .failed: return
+            }
+        }
+    }
+}
+
+extension IPAddress {
+    /// The address of a TCP peer; nil for a UNIX socket.
+    init?(peer: SocketAddress) {
+        switch peer {
+        case .unix: return nil
+        case .v4(let address, _): self.init(in_addr(s_addr: address))
+        case .v6(let high, let low, _, _): self.init(IPAddress.v6(high: high, low: low).in6)
+        }
+    }
+}

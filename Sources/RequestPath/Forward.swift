@@ -1,0 +1,93 @@
+import HTTPWire
+import MetadataModel
+import RelayLoop
+
+/// Step 5. The request as the next hop gets it: the guest's method, target and body, and only our own headers.
+///
+/// No guest header is ever forwarded. Nova would believe `X-Instance-ID` and treat `X-Metadata-Provider` as a load
+/// balancer's request; leaving out everything leaves out the spellings nobody has thought of yet.
+enum Forward {
+    /// What tells the next hop who is asking.
+    enum Credentials {
+        /// To Nova.
+        case instance(SignedInstance)
+        /// To the agent's socket, from a namespace proxy.
+        case scope(Scope, held: LoopSpan)
+    }
+
+    /// How the body follows.
+    enum Body: Equatable {
+        case none
+        case length(UInt64)
+    }
+
+    static func writeHead(
+        of head: RequestHead,
+        in bytes: Span<UInt8>,
+        to output: inout ByteQueue,
+        host: String,
+        address: IPAddress,
+        credentials: Credentials,
+        body: Body
+    ) {
+        output.append(bytes.extracting(head.methodRange.start..<head.methodRange.end))
+        output.append(byte: UInt8(ascii: " "))
+        let target = bytes.extracting(head.target.start..<head.target.end)
+        // An absolute-form target may have no path of its own (RFC 9112, 3.2.2).
+        if target.isEmpty || target[0] == UInt8(ascii: "?") { output.append(byte: UInt8(ascii: "/")) }
+        output.append(target)
+        output.append(" HTTP/1.1\r\nHost: ")
+        output.append(host)
+        output.append("\r\nAccept-Encoding: identity\r\nX-Forwarded-For: ")
+        append(address, to: &output)
+        output.append("\r\n")
+        switch credentials {
+        case .instance(let signed):
+            output.append(signed.headers)
+        case .scope(let scope, let held):
+            switch scope {
+            case .network(let id):
+                output.append("X-Neutron-Network-ID: ")
+                output.append(id.description)
+            case .router(let id):
+                output.append("X-Neutron-Router-ID: ")
+                output.append(id.description)
+            }
+            output.append("\r\n")
+            if held.milliseconds > 0 {
+                output.append("X-Bellhop-Held: ")
+                output.append(decimal: held.milliseconds)
+                output.append("\r\n")
+            }
+        }
+        switch body {
+        case .length(let count):
+            writeLength(count, to: &output)
+        case .none where head.method != .get && head.method != .head:
+            // Nova reads a body-less POST as an error unless its length is given.
+            writeLength(0, to: &output)
+        case .none:
+            break
+        }
+        output.append("\r\n")
+    }
+
+    private static func writeLength(_ count: UInt64, to output: inout ByteQueue) {
+        output.append("Content-Length: ")
+        output.append(decimal: count)
+        output.append("\r\n")
+    }
+
+    /// An IPv4 address is written digit by digit: it is on the path of every request.
+    private static func append(_ address: IPAddress, to output: inout ByteQueue) {
+        guard case .v4(let value) = address else {
+            output.append(address.description)
+            return
+        }
+        for index: UInt32 in 0..<4 {
+            let shift = 24 - 8 * index
+            if shift != 24 { output.append(byte: UInt8(ascii: ".")) }
+            output.append(decimal: UInt64(value >> shift & 0xFF))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import Glibc
+import HTTPWire
+import MetadataModel
+import RelayLoop
+
+/// What a worker can be told from other threads.
+enum WorkerMessage: Sendable {
+    case resolution(Resolution, ExchangeTicket)
+    case open(Door)
+    case close(ObjectIdentifier)
+    case replaceUpstream(UpstreamSettings)
+    case forgetInstances
+    case drain(LoopSpan)
+}
+
+/// One relay loop with everything its requests touch: doors, connections, the cache, the pool. One thread, no locks.
+final class RelayWorker {
+    let loop: RelayLoop
+    let settings: RelaySettings
+    let forwardedForPolicy: ForwardedForPolicy
+    let mapping: Answer.Mapping
+    /// Nil in a namespace proxy.
+    let resolver: (any ClaimResolver)?
+    let pool: UpstreamPool
+    let observer: any RelayObserver
+    private let mailbox: Mailbox<WorkerMessage>
+
+    var cache: InstanceCache
+    private var date = HTTPDate()
+    /// Requests that wait for something that is not there yet.
+    var heldRequests = 0
+    /// Bytes of chunked bodies being collected.
+    var collectedBytes = 0
+    private(set) var isDraining = false
+
+    private var doors: [DoorListener] = []
+    private var guests: [ObjectIdentifier: GuestConnection] = [:]
+    private var drainTimer: DrainTimer?
+
+    init(_ plan: RelayPlan, observer: any RelayObserver, mailbox: Mailbox<WorkerMessage>) throws(LoopError) {
+        loop = try RelayLoop()
+        settings = plan.settings
+        forwardedForPolicy = plan.forwardedForPolicy
+        switch plan.passage {
+        case .resolve(let resolver):
+            self.resolver = resolver
+            mapping = .nova
+        case .relay:
+            resolver = nil
+            mapping = .agent
+        }
+        pool = UpstreamPool(loop: loop, settings: plan.upstream)
+        cache = InstanceCache(entriesMax: plan.settings.cachedInstancesMax)
+        self.observer = observer
+        self.mailbox = mailbox
+        pool.noteConnectFailure = { [observer] address, reason in
+            observer.noted(.connectFailed(address, reason: reason))
+        }
+        loop.batchEnded = { [observer] in
+            observer.batchEnded()
+        }
+        guard loop.open(mailbox, receive: { [unowned self] in receive($0) }) else {
+            throw LoopError(call: "epoll_ctl", code: errno)
+        }
+    }
+
+    /// Serves until drained.
+    func run() throws(LoopError) {
+        try loop.run()
+        for guest in Array(guests.values) { guest.close() }
+        pool.closeIdle()
+        observer.batchEnded()
+    }
+
+    private func receive(_ message: WorkerMessage) {
+        switch message {
+        case .resolution(let resolution, let ticket):
+            (loop.handler(of: ticket.connection) as? GuestConnection)?
+                .resolved(resolution, sequence: ticket.sequence)
+        case .open(let door):
+            guard !isDraining else { return }
+            let listener = DoorListener(worker: self, door: door)
+            doors.append(listener)
+            listener.start()
+        case .close(let id):
+            for listener in doors where ObjectIdentifier(listener.door.socket) == id { listener.stop() }
+            doors.removeAll { ObjectIdentifier($0.door.socket) == id }
+        case .replaceUpstream(let settings):
+            pool.replace(settings: settings)
+            cache.removeAll()
+        case .forgetInstances:
+            cache.removeAll()
+        case .drain(let grace):
+            drain(grace)
+        }
+    }
+
+    // MARK: Guests
+
+    var hasRoomForGuests: Bool { guests.count < settings.connectionsMax }
+
+    func accept(_ descriptor: CInt, peer: IPAddress?, at door: Door) {
+        let guest = GuestConnection(worker: self, door: door, peer: peer, descriptor: descriptor)
+        guests[ObjectIdentifier(guest)] = guest
+        guest.start()
+    }
+
+    func guestClosed(_ guest: GuestConnection) {
+        guests[ObjectIdentifier(guest)] = nil
+        if isDraining {
+            stopIfDrained()
+        } else if guests.count == settings.connectionsMax - 1 {
+            for door in doors { door.resume() }
+        }
+    }
+
+    func currentDate() -> HTTPDate {
+        date.refresh()
+        return date
+    }
+
+    func resolve(_ claim: Claim, isFresh: Bool, for guest: GuestConnection) {
+        guard let resolver, let ticket = guest.ticket else { return }
+        resolver.resolve(claim, isFresh: isFresh, reply: ResolutionReply(mailbox: mailbox, ticket: ticket))
+    }
+
+    // MARK: Draining
+
+    /// Takes no new connections, ends idle ones, and stops when the requests in flight are answered, or when the
+    /// grace is over.
+    private func drain(_ grace: LoopSpan) {
+        guard !isDraining else { return }
+        // Connections that the kernel has completed already would be reset; they belong to us.
+        for door in doors { door.acceptWaiting() }
+        isDraining = true
+        for door in doors { door.stop() }
+        doors.removeAll()
+        for guest in Array(guests.values) { guest.drain() }
+        let timer = DrainTimer { [unowned self] in loop.stop() }
+        drainTimer = timer
+        loop.setDeadline(loop.add(timer), loop.now + grace)
+        stopIfDrained()
+    }
+
+    private func stopIfDrained() {
+        if guests.isEmpty { loop.stop() }
+    }
+}
+
+private final class DrainTimer: LoopHandler {
+    private let body: () -> Void
+
+    init(_ body: @escaping () -> Void) {
+        self.body = body
+    }
+
+    func ready(_ readiness: Readiness) {}
+    func deadlinePassed() { body() }
+}
