@@ -79,3 +79,24 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 }
+
+extension SocketAddress: CustomStringConvertible {
+    /// `10.0.0.1:8775`, `[2001:db8::1]:8775` or the path.
+    public var description: String {
+        switch self {
+        case .unix(let path): path
+        case .v4(_, let port): "\(numericHost):\(port)"
+        case .v6(_, _, let port, _): "[\(numericHost)]:\(port)"
+        }
+    }
+
+    private var numericHost: String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(NI_MAXHOST)) { host in
+            let result = withSockAddr { address, length in
+                getnameinfo(address, length, host.baseAddress, socklen_t(host.count), nil, 0, NI_NUMERICHOST)
+            }
+            guard result == 0, let start = host.baseAddress else { return "?" }
+            return String(cString: start)
+        }
+    }
+}

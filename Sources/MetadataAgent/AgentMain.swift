@@ -1,0 +1,144 @@
+import Glibc
+import InstanceDirectory
+import Inventory
+import LinuxHost
+import Logging
+import MetadataModel
+import NeutronREST
+import NovaBackend
+import OsloConfig
+import OsloLog
+import RelayLoop
+import RequestPath
+import ServiceLifecycle
+
+/// `neutron-metadata-agent`: reads the configuration, builds the services, runs them.
+public enum AgentMain {
+    public static let program = "neutron-metadata-agent"
+
+    /// Every option of every Neutron release, and oslo.log's.
+    public static let options = AgentOptions.all + LoggingOptions.all
+
+    /// - Parameter arguments: without the program's own name.
+    /// - Returns: the exit status: 0 after a clean stop, 1 for anything wrong, 2 for a wrong command line.
+    public static func run(arguments: [String], environment: [String: String]) async -> Int32 {
+        let loader = ConfigurationLoader(
+            program: program,
+            version: BellhopVersion.text,
+            options: options,
+            environment: environment
+        )
+        do {
+            switch try loader.load(arguments: arguments) {
+            case .exit(let status, let output):
+                print(output, terminator: output.hasSuffix("\n") ? "" : "\n")
+                return status
+            case .run(let configuration):
+                let log = try OsloLog.bootstrap(LogSettings(configuration, program: program))
+                return await run(configuration, loader: loader, arguments: arguments, log: log)
+            }
+        } catch let error as ConfigurationError {
+            complain("\(error)")
+            return error.exitStatus
+        } catch {
+            complain("\(program): \(error)")
+            return 1
+        }
+    }
+
+    private static func run(
+        _ configuration: Configuration,
+        loader: ConfigurationLoader,
+        arguments: [String],
+        log: LogControl
+    ) async -> Int32 {
+        let logger = AgentLog.agent
+        announce(configuration)
+        do {
+            try await serve(configuration, loader: loader, arguments: arguments, log: log)
+            logger.info("Stopped")
+            log.flush()
+            return 0
+        } catch {
+            logger.critical("\(error)")
+            log.flush()
+            complain("\(program): \(error)")
+            return 1
+        }
+    }
+
+    private static func announce(_ configuration: Configuration) {
+        AgentLog.config.info("Logging enabled!")
+        AgentLog.config.info("\(program) version \(BellhopVersion.text)")
+        AgentLog.config.debug("command line: \(program) \(configuration.arguments.joined(separator: " "))")
+        for line in configuration.optionDump() { AgentLog.agent.debug("\(line)") }
+        for warning in configuration.warnings { AgentLog.config.warning("\(warning)") }
+    }
+
+    private static func serve(
+        _ configuration: Configuration,
+        loader: ConfigurationLoader,
+        arguments: [String],
+        log: LogControl
+    ) async throws {
+        // Until the services trap them, a reload must not end the program nor a closed connection kill it.
+        signal(SIGHUP, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        FileLimits.raise()
+        let settings = try AgentSettings(configuration)
+        for warning in settings.tls.warnings where settings.backend.isSecure { AgentLog.agent.warning("\(warning)") }
+
+        let directory = try AgentDirectory(settings.directory)
+        let nova = try NovaUpstream(settings)
+        let core = try AgentCore(
+            directory: directory.directory,
+            lifetime: settings.lookupLifetime,
+            signer: InstanceSigner(secret: settings.secret),
+            upstream: nova.settings,
+            settings: settings.relay,
+            forwardedForPolicy: settings.forwardedForPolicy,
+            workers: settings.workers,
+            access: log.accessLog
+        )
+        let listener = try UnixListener.open(
+            path: settings.socketPath,
+            permissions: settings.socketPermissions,
+            backlog: settings.backlog
+        )
+        AgentLog.agent.info(
+            "Listening",
+            metadata: [
+                "socket": "\(settings.socketPath)", "workers": "\(settings.workers)",
+                "directory": "\(directory.directory.name)", "nova": "\(settings.backend)",
+            ]
+        )
+        let reload = AgentReload(
+            loader: loader,
+            arguments: arguments,
+            settings: settings,
+            nova: nova,
+            core: core,
+            directory: directory,
+            log: log
+        )
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: directory),
+                    .init(service: reload, successTerminationBehavior: .ignore),
+                    .init(
+                        service: SocketDoor(core: core, listener: listener),
+                        successTerminationBehavior: .gracefullyShutdownGroup
+                    ),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: Logger(label: "neutron.service")
+            )
+        )
+        try await group.run()
+    }
+
+    private static func complain(_ text: String) {
+        fputs(text.hasSuffix("\n") ? text : text + "\n", stderr)
+    }
+}

@@ -1,0 +1,152 @@
+import Glibc
+import LinuxHost
+import MetadataModel
+import NeutronREST
+import NovaBackend
+import OsloConfig
+import RelayLoop
+import RequestPath
+
+/// The agent's options as the types its parts want: the one place that turns option values into meaning.
+public struct AgentSettings: Sendable {
+    /// Where instances are looked up.
+    public enum DirectoryKind: Sendable {
+        case inventory(path: String)
+        case rest(RESTSettings)
+    }
+
+    public var host: String
+    public var socketPath: String
+    public var socketPermissions: mode_t
+    public var backlog: CInt
+    public var workers: Int
+    public var directory: DirectoryKind
+    /// How long a found instance answers later requests.
+    public var lookupLifetime: Duration
+    public var backend: BackendEndpoint
+    public var tls: TLSOptions
+    public var secret: String
+    public var novaTimeout: LoopSpan
+    public var upstreamConnectionsMax: Int
+    public var relay: RelaySettings
+    public var forwardedForPolicy: ForwardedForPolicy
+
+    /// - Throws: `AgentSettingsError` where options that are valid each by itself do not fit together.
+    public init(_ configuration: Configuration) throws(AgentSettingsError) {
+        host = configuration.string("host") ?? HostName.current
+        guard let socketPath = configuration.string("metadata_proxy_socket"), !socketPath.isEmpty else {
+            throw AgentSettingsError("metadata_proxy_socket is empty: give the path of the socket to listen on.")
+        }
+        self.socketPath = socketPath
+        let mode = SocketMode(rawValue: configuration.string("metadata_proxy_socket_mode") ?? "") ?? .deduce
+        socketPermissions = mode.permissions(
+            proxyUser: configuration.string("metadata_proxy_user") ?? "",
+            proxyGroup: configuration.string("metadata_proxy_group") ?? "",
+            identity: .current
+        )
+        backlog = CInt(clamping: configuration.integer("metadata_backlog") ?? 4_096)
+        workers = Self.workers(configuration.integer("metadata_workers"))
+        directory = try Self.directory(configuration)
+        lookupLifetime = LookupLifetime.from(configuration)
+        do {
+            backend = try BackendEndpoint(
+                scheme: configuration.string("nova_metadata_protocol") ?? "http",
+                host: configuration.string("nova_metadata_host") ?? "127.0.0.1",
+                port: configuration.integer("nova_metadata_port") ?? 8775
+            )
+        } catch {
+            throw AgentSettingsError("\(error)")
+        }
+        tls = TLSOptions(
+            authorities: configuration.string("auth_ca_cert"),
+            isInsecure: configuration.boolean("nova_metadata_insecure") ?? false,
+            clientCertificate: configuration.string("nova_client_cert"),
+            clientKey: configuration.string("nova_client_priv_key")
+        )
+        secret = configuration.string("metadata_proxy_shared_secret") ?? ""
+        novaTimeout = .seconds(configuration.float("nova_timeout_seconds", group: "bellhop") ?? 60)
+        upstreamConnectionsMax = configuration.integer("upstream_connections_max", group: "bellhop") ?? 512
+        relay = RelaySettings()
+        relay.hold.durationMax = .seconds(configuration.float("hold_seconds", group: "bellhop") ?? 8.5)
+        relay.connectionsMax = configuration.integer("connections_max", group: "bellhop") ?? 4_096
+        relay.bodyBytesMax = UInt64(configuration.integer("request_body_bytes_max", group: "bellhop") ?? 1_048_576)
+        // The other ends are proxies: they keep idle connections as long as they like, as Neutron's
+        // `client_socket_timeout` lets them.
+        relay.keepAliveTimeout = .seconds(Double(configuration.integer("client_socket_timeout") ?? 900))
+        forwardedForPolicy = configuration.string("xff_policy", group: "bellhop") == "reject" ? .reject : .last
+    }
+
+    /// Relay loops for `metadata_workers`: half the processors if it is not set, as in Neutron, and one for 0, which
+    /// there means "in the main process" and never "one request at a time".
+    static func workers(_ option: Int?, processors: Int = sysconf(CInt(_SC_NPROCESSORS_ONLN))) -> Int {
+        max(option ?? processors / 2, 1)
+    }
+
+    private static func directory(_ configuration: Configuration) throws(AgentSettingsError) -> DirectoryKind {
+        let inventory = configuration.string("inventory", group: "bellhop") ?? ""
+        let rest = RESTSettings(configuration)
+        switch configuration.string("directory", group: "bellhop") ?? "auto" {
+        case "inventory":
+            guard !inventory.isEmpty else {
+                throw AgentSettingsError("[bellhop] directory = inventory needs [bellhop] inventory, a file's path.")
+            }
+            return .inventory(path: inventory)
+        case "rest":
+            guard let rest else { throw noREST }
+            return .rest(rest)
+        default:
+            if !inventory.isEmpty { return .inventory(path: inventory) }
+            guard let rest else { throw noREST }
+            return .rest(rest)
+        }
+    }
+
+    private static let noREST = AgentSettingsError(
+        "There is nowhere to look instances up: set auth_url with admin_user, admin_password and"
+            + " admin_tenant_name (Neutron's REST API), or [bellhop] inventory (a file, without OpenStack)."
+    )
+}
+
+/// Options that do not make a working agent.
+public struct AgentSettingsError: Error, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension RESTSettings {
+    /// Nil if the configuration names neither Keystone nor an endpoint.
+    init?(_ configuration: Configuration) {
+        let authURL = configuration.string("auth_url") ?? ""
+        let endpointURL = configuration.string("endpoint_url") ?? ""
+        guard !authURL.isEmpty || !endpointURL.isEmpty else { return nil }
+        self.init(
+            authURL: authURL,
+            user: configuration.string("admin_user") ?? "",
+            password: configuration.string("admin_password") ?? "",
+            tenantName: configuration.string("admin_tenant_name") ?? ""
+        )
+        if let domain = Self.domain(configuration, "admin_user_domain") { userDomain = domain }
+        if let domain = Self.domain(configuration, "admin_project_domain") { projectDomain = domain }
+        switch configuration.string("auth_version") {
+        case "2.0": authVersion = .v2
+        case "3": authVersion = .v3
+        default: authVersion = .auto
+        }
+        strategy = configuration.string("auth_strategy") == "noauth" ? .noauth : .keystone
+        region = configuration.string("auth_region").flatMap { $0.isEmpty ? nil : $0 }
+        insecure = configuration.boolean("auth_insecure") ?? false
+        caFile = configuration.string("auth_ca_cert").flatMap { $0.isEmpty ? nil : $0 }
+        endpointType = configuration.string("endpoint_type").flatMap(EndpointType.init) ?? .adminURL
+        self.endpointURL = endpointURL.isEmpty ? nil : endpointURL
+    }
+
+    /// The id wins over the name: only it is unambiguous.
+    private static func domain(_ configuration: Configuration, _ prefix: String) -> Domain? {
+        if let id = configuration.string("\(prefix)_id"), !id.isEmpty { return .id(id) }
+        if let name = configuration.string("\(prefix)_name"), !name.isEmpty { return .name(name) }
+        return nil
+    }
+}

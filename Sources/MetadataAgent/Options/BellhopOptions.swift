@@ -1,0 +1,98 @@
+import OsloConfig
+
+/// The group `[bellhop]`: what Neutron's agent has no option for. An unknown name in it stops the agent, because
+/// it can only be a mistake.
+enum BellhopOptions {
+    static let group = "bellhop"
+
+    static let all: [Option] = directory + requests + limits + [
+        own(
+            "report_topic",
+            .string(choices: ["auto", "q-plugin", "q-reports-plugin"]),
+            "auto",
+            "Message topic of state reports. Servers up to Liberty listen on q-plugin, later ones on "
+                + "q-reports-plugin and mostly on both. auto starts with q-reports-plugin and stays with the first "
+                + "topic that is answered."
+        )
+    ]
+
+    private static let directory: [Option] = [
+        own(
+            "directory",
+            .string(choices: ["auto", "inventory", "rest"]),
+            "auto",
+            "Where to look up which instance has an address. inventory: the file named by inventory; rest: the "
+                + "Neutron API; auto: the inventory if there is one, otherwise the Neutron API if auth_url or "
+                + "endpoint_url is set."
+        ),
+        own(
+            "inventory",
+            .string(),
+            nil,
+            "Path of an inventory file that lists networks, ports and instances. With it the agent asks no "
+                + "OpenStack service for ports."
+        ),
+        own(
+            "lookup_cache_seconds",
+            .float(min: 0),
+            nil,
+            "Seconds for which a looked-up instance is remembered; 0 remembers nothing. Unset means the lifetime that "
+                + "cache_url or the [cache] group gives."
+        ),
+    ]
+
+    private static let requests: [Option] = [
+        own(
+            "hold_seconds",
+            .float(min: 0, max: 60),
+            "8.5",
+            "Seconds, 0 to 60, for which a request waits in all when it cannot be answered yet: no port has the "
+                + "address so far, or the control plane or Nova is away. 0 answers at once. cloud-init gives up after "
+                + "10 seconds, and a namespace proxy after 32."
+        ),
+        own(
+            "nova_timeout_seconds",
+            .float(min: 0.1),
+            "60",
+            "Seconds that Nova may take to accept a connection, and seconds that it may keep silent while it answers. "
+                + "At least 0.1. Then the guest gets 504."
+        ),
+        own(
+            "xff_policy",
+            .string(choices: ["last", "reject"]),
+            "last",
+            "What to do with a request whose X-Forwarded-For lists several addresses, because the guest sent one of "
+                + "its own. last trusts the address that the namespace proxy added; reject answers 400."
+        ),
+    ]
+
+    private static let limits: [Option] = [
+        own(
+            "connections_max",
+            .integer(min: 1),
+            "4096",
+            "Number of connections from guests and proxies that each worker keeps open. More wait in the backlog."
+        ),
+        own(
+            "upstream_connections_max",
+            .integer(min: 1),
+            "512",
+            "Number of connections to Nova that each worker keeps open. Requests beyond that wait for a free one."
+        ),
+        own(
+            "request_body_bytes_max",
+            .integer(min: 0),
+            "1048576",
+            "Largest request body in bytes. Larger ones are answered with 413."
+        ),
+    ]
+
+    private static func own(
+        _ name: String,
+        _ kind: Option.Kind,
+        _ defaultValue: String?,
+        _ help: String
+    ) -> Option {
+        Option(name, group: group, kind: kind, defaultValue: defaultValue, help: help)
+    }
+}
