@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 _Static_assert(EPOLLIN == 0x001 && EPOLLOUT == 0x004 && EPOLLERR == 0x008 && EPOLLHUP == 0x010, "epoll bits");
 _Static_assert(EPOLLRDHUP == 0x2000 && EPOLLEXCLUSIVE == 1u << 28 && EPOLLET == 1u << 31, "epoll bits");
@@ -30,7 +31,7 @@ int cepoll_wait(int epoll, struct cepoll_event *events, int capacity, int timeou
 
 int cepoll_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
-int cepoll_accept(int listener, struct sockaddr *address, socklen_t *length) {
+int cepoll_accept(int listener, void *address, uint32_t *length) {
     return accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 

@@ -31,6 +31,8 @@ final class GuestConnection: LoopHandler {
     let descriptor: CInt
     private var isWatched = false
     private var canRead = true
+    /// The poller has reported the guest's end: it is to be read even if no further event comes.
+    private var isPeerClosed = false
     private var hasEnded = false
 
     var phase = Phase.readingHead
@@ -92,6 +94,7 @@ final class GuestConnection: LoopHandler {
             return
         }
         if readiness.contains(.readable) { canRead = true }
+        if readiness.contains(.peerClosed) { isPeerClosed = true }
         if readiness.contains(.writable), !output.isEmpty {
             flush()
             if phase == .passingOn { upstream?.pump() }
@@ -635,8 +638,8 @@ final class GuestConnection: LoopHandler {
         }
         switch transfer {
         case .bytes(let count):
-            // Less than offered: the socket is empty, and the poller reports what comes next.
-            if count < offered { canRead = false }
+            // Less than offered: the socket is empty, and the poller reports what comes next, unless it has done so.
+            if count < offered, !isPeerClosed { canRead = false }
             return true
         case .wouldBlock:
             canRead = false

@@ -43,6 +43,8 @@ final class UpstreamConnection: LoopHandler {
     private var body: BodyReader?
     private var method = RequestHead.Method.get
     private var canRead = false
+    /// The poller has reported the other side's end: it is to be read even if no further event comes.
+    private var isPeerClosed = false
     private var hasEnded = false
     private var answersServed = 0
 
@@ -141,24 +143,28 @@ final class UpstreamConnection: LoopHandler {
     // MARK: Events
 
     func ready(_ readiness: Readiness) {
+        // TLS may need to write in order to read and the other way round: try both.
+        let isSecure = channel != nil
+        if readiness.contains(.readable) || isSecure { canRead = true }
+        if readiness.contains(.peerClosed) { isPeerClosed = true }
         switch phase {
         case .closed:
             return
         case .connecting:
             guard readiness.contains(.writable) else { return }
             let outcome = Descriptor.connectOutcome(descriptor)
-            if outcome == 0 { established() } else { connectFailed(systemErrorText(outcome)) }
+            guard outcome == 0 else { return connectFailed(systemErrorText(outcome)) }
+            established()
+            pump()
         case .securing:
             goOnSecuring()
+            pump()
         case .idle:
             // The first report after registering says "writable"; anything to read is the other side's goodbye.
             guard readiness.contains(.readable) else { return }
             pool.removeIdle(self)
             close()
         case .head, .pending, .gathering, .body:
-            // TLS may need to write in order to read and the other way round: try both.
-            let isSecure = channel != nil
-            if readiness.contains(.readable) || isSecure { canRead = true }
             if readiness.contains(.writable) || isSecure, !output.isEmpty {
                 flush()
                 if output.isEmpty { guest?.upstreamDrained() }
@@ -375,8 +381,9 @@ final class UpstreamConnection: LoopHandler {
         }
         switch transfer {
         case .bytes(let count):
-            // A short read has emptied the socket; TLS may hold more in its own buffer.
-            if count < offered, channel == nil { canRead = false }
+            // A short read has emptied the socket, but for an end that was reported together with the bytes; TLS may
+            // hold more in its own buffer.
+            if count < offered, channel == nil, !isPeerClosed { canRead = false }
             return true
         case .wouldBlock:
             canRead = false

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 static const uint32_t cepoll_in = 0x001;
 static const uint32_t cepoll_out = 0x004;
@@ -27,8 +26,9 @@ int cepoll_remove(int epoll, int descriptor);
 /* Waits for at most `capacity` (up to 256) events; a negative timeout waits for ever. */
 int cepoll_wait(int epoll, struct cepoll_event *events, int capacity, int timeout_ms);
 int cepoll_eventfd(void);
-/* The accepted socket is non-blocking and close-on-exec. */
-int cepoll_accept(int listener, struct sockaddr *address, socklen_t *length);
+/* The accepted socket is non-blocking and close-on-exec. `address` is a struct sockaddr; system headers stay out of
+   this one, so that their types have one owner in Swift. */
+int cepoll_accept(int listener, void *address, uint32_t *length);
 /* A new non-blocking, close-on-exec stream socket. */
 int cepoll_socket(int family);
 int cepoll_name_thread(pthread_t thread, const char *name);
