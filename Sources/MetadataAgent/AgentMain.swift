@@ -139,6 +139,7 @@ public enum AgentMain {
     }
 
     private static func complain(_ text: String) {
-        fputs(text.hasSuffix("\n") ? text : text + "\n", stderr)
+        let line = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

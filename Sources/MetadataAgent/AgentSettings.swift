@@ -70,9 +70,9 @@ public struct AgentSettings: Sendable {
         relay.hold.durationMax = .seconds(configuration.float("hold_seconds", group: "bellhop") ?? 8.5)
         relay.connectionsMax = configuration.integer("connections_max", group: "bellhop") ?? 4_096
         relay.bodyBytesMax = UInt64(configuration.integer("request_body_bytes_max", group: "bellhop") ?? 1_048_576)
-        // The other ends are proxies: they keep idle connections as long as they like, as Neutron's
-        // `client_socket_timeout` lets them.
-        relay.keepAliveTimeout = .seconds(Double(configuration.integer("client_socket_timeout") ?? 900))
+        // The other ends are proxies, which may keep idle connections as long as Neutron lets them; 0 is for ever.
+        let idleSeconds = configuration.integer("client_socket_timeout") ?? 900
+        relay.keepAliveTimeout = idleSeconds > 0 ? .seconds(Double(idleSeconds)) : RelaySettings.longestWait
         forwardedForPolicy = configuration.string("xff_policy", group: "bellhop") == "reject" ? .reject : .last
     }
 

@@ -5,16 +5,17 @@ import OsloConfig
 enum BellhopOptions {
     static let group = "bellhop"
 
-    static let all: [Option] = directory + requests + limits + [
-        own(
-            "report_topic",
-            .string(choices: ["auto", "q-plugin", "q-reports-plugin"]),
-            "auto",
-            "Message topic of state reports. Servers up to Liberty listen on q-plugin, later ones on "
-                + "q-reports-plugin and mostly on both. auto starts with q-reports-plugin and stays with the first "
-                + "topic that is answered."
-        )
-    ]
+    static let all: [Option] =
+        directory + requests + limits + [
+            own(
+                "report_topic",
+                .string(choices: ["auto", "q-plugin", "q-reports-plugin"]),
+                "auto",
+                "Message topic of state reports. Servers up to Liberty listen on q-plugin, later ones on "
+                    + "q-reports-plugin and mostly on both. auto starts with q-reports-plugin and stays with the first "
+                    + "topic that is answered."
+            )
+        ]
 
     private static let directory: [Option] = [
         own(

@@ -4,42 +4,45 @@ import OsloConfig
 ///
 /// The cache is always in this process. A backend other than dogpile.cache.null only turns it on.
 enum CacheOptions {
-    static let all: [Option] = [
-        Option(
-            "cache_url",
-            kind: .string(),
-            defaultValue: "memory://?default_ttl=5",
-            help: "memory://?default_ttl=SECONDS remembers looked-up instances for so long (0: until the agent stops). "
-                + "Empty means that the [cache] group decides.",
-            since: "Juno",
-            until: "Pike"
-        ),
-        Option(
-            "enabled",
-            group: group,
-            kind: .boolean,
-            defaultValue: "false",
-            help: "Remember looked-up instances for expiration_time, if backend is not dogpile.cache.null.",
-            since: "Newton"
-        ),
-        Option(
-            "backend",
-            group: group,
-            kind: .string(choices: backends),
-            defaultValue: "dogpile.cache.null",
-            help: "dogpile.cache.null remembers nothing. Every other backend means the cache inside the agent; no "
-                + "external cache server is used.",
-            since: "Newton"
-        ),
-        Option(
-            "expiration_time",
-            group: group,
-            kind: .integer(min: 0),
-            defaultValue: "600",
-            help: "Seconds for which a looked-up instance is remembered.",
-            since: "Newton"
-        ),
-    ] + leftovers
+    static let all: [Option] =
+        [
+            Option(
+                "cache_url",
+                kind: .string(),
+                defaultValue: "memory://?default_ttl=5",
+                help:
+                    "How long looked-up instances are remembered: memory://?default_ttl=SECONDS (0: until the agent stops). "
+                    + "Empty means that the [cache] group decides.",
+                since: "Juno",
+                until: "Pike"
+            ),
+            Option(
+                "enabled",
+                group: group,
+                kind: .boolean,
+                defaultValue: "false",
+                help: "Remember looked-up instances for expiration_time, if backend is not dogpile.cache.null.",
+                since: "Newton"
+            ),
+            Option(
+                "backend",
+                group: group,
+                kind: .string(choices: backends),
+                defaultValue: "dogpile.cache.null",
+                help:
+                    "Where instances are remembered: dogpile.cache.null is nowhere, all others are the agent itself; no "
+                    + "external cache server is used.",
+                since: "Newton"
+            ),
+            Option(
+                "expiration_time",
+                group: group,
+                kind: .integer(min: 0),
+                defaultValue: "600",
+                help: "Seconds for which a looked-up instance is remembered.",
+                since: "Newton"
+            ),
+        ] + leftovers
 
     static let group = "cache"
 

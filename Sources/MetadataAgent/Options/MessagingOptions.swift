@@ -34,7 +34,8 @@ enum MessagingOptions {
             "rpc_response_timeout",
             kind: .integer(min: 1),
             defaultValue: "60",
-            help: "Seconds to wait for an answer of the Neutron server. A lookup for a guest never waits longer than 30.",
+            help:
+                "Seconds to wait for an answer of the Neutron server. A lookup for a guest never waits longer than 30.",
             since: "Grizzly"
         ),
         Option(

@@ -7,55 +7,59 @@ import OsloConfig
 enum RESTOptions {
     static let all: [Option] = credentials + endpoint
 
-    private static let credentials: [Option] = [
-        Option(
-            "auth_url",
-            kind: .string(),
-            help: "URL of Keystone, such as http://controller:5000/v3. Setting it turns the lookup over the Neutron "
-                + "API on.",
-            since: "Grizzly",
-            until: "Liberty"
-        ),
-        Option(
-            "auth_version",
-            kind: .string(choices: ["auto", "2.0", "3"]),
-            defaultValue: "auto",
-            help: "Version of Keystone's API. auto takes it from the path of auth_url, or asks Keystone if the path "
-                + "names none. Bellhop's own."
-        ),
-        Option(
-            "auth_strategy",
-            kind: .string(choices: ["keystone", "noauth"]),
-            defaultValue: "keystone",
-            help: "keystone logs in before asking the Neutron API; noauth sends no credentials and needs "
-                + "endpoint_url.",
-            since: "Grizzly",
-            until: "Liberty"
-        ),
-        Option(
-            "admin_user",
-            kind: .string(),
-            help: "Name of the Keystone user that looks ports up. It needs the admin role: without it the Neutron "
-                + "API shows only the user's own ports and guests get 404.",
-            since: "Grizzly",
-            until: "Liberty"
-        ),
-        Option(
-            "admin_password",
-            kind: .string(),
-            help: "Password of admin_user. Write $$ for a dollar sign.",
-            isSecret: true,
-            since: "Grizzly",
-            until: "Liberty"
-        ),
-        Option(
-            "admin_tenant_name",
-            kind: .string(),
-            help: "Name of the project that admin_user logs in to.",
-            since: "Grizzly",
-            until: "Liberty"
-        ),
-    ] + domain("admin_user_domain", of: "admin_user") + domain("admin_project_domain", of: "admin_tenant_name")
+    private static let credentials: [Option] =
+        [
+            Option(
+                "auth_url",
+                kind: .string(),
+                help:
+                    "URL of Keystone, such as http://controller:5000/v3. Setting it turns the lookup over the Neutron "
+                    + "API on.",
+                since: "Grizzly",
+                until: "Liberty"
+            ),
+            Option(
+                "auth_version",
+                kind: .string(choices: ["auto", "2.0", "3"]),
+                defaultValue: "auto",
+                help:
+                    "Version of Keystone's API. auto takes it from the path of auth_url, or asks Keystone if the path "
+                    + "names none. Bellhop's own."
+            ),
+            Option(
+                "auth_strategy",
+                kind: .string(choices: ["keystone", "noauth"]),
+                defaultValue: "keystone",
+                help:
+                    "How to log in to the Neutron API: keystone with a token; noauth without credentials, which needs "
+                    + "endpoint_url.",
+                since: "Grizzly",
+                until: "Liberty"
+            ),
+            Option(
+                "admin_user",
+                kind: .string(),
+                help: "Name of the Keystone user that looks ports up. It needs the admin role: without it the Neutron "
+                    + "API shows only the user's own ports and guests get 404.",
+                since: "Grizzly",
+                until: "Liberty"
+            ),
+            Option(
+                "admin_password",
+                kind: .string(),
+                help: "Password of admin_user. Write $$ for a dollar sign.",
+                isSecret: true,
+                since: "Grizzly",
+                until: "Liberty"
+            ),
+            Option(
+                "admin_tenant_name",
+                kind: .string(),
+                help: "Name of the project that admin_user logs in to.",
+                since: "Grizzly",
+                until: "Liberty"
+            ),
+        ] + domain("admin_user_domain", of: "admin_user") + domain("admin_project_domain", of: "admin_tenant_name")
 
     /// A name and an id for one domain of Keystone v3.
     private static func domain(_ name: String, of subject: String) -> [Option] {

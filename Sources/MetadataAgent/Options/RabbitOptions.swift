@@ -194,9 +194,27 @@ enum RabbitOptions {
             oldName: "kombu_reconnect_timeout",
             noEffect: "the agent answers no messages"
         ),
-        rabbit("kombu_compression", .string(), nil, "Compression of messages.", noEffect: "requests are too small for it"),
-        rabbit("heartbeat_in_pthread", .boolean, "false", "Thread that sends heartbeats.", noEffect: "it always has its own"),
-        rabbit("direct_mandatory_flag", .boolean, "true", "Flag on answers.", noEffect: "the agent answers no messages"),
+        rabbit(
+            "kombu_compression",
+            .string(),
+            nil,
+            "Compression of messages.",
+            noEffect: "requests are too small for it"
+        ),
+        rabbit(
+            "heartbeat_in_pthread",
+            .boolean,
+            "false",
+            "Thread that sends heartbeats.",
+            noEffect: "it always has its own"
+        ),
+        rabbit(
+            "direct_mandatory_flag",
+            .boolean,
+            "true",
+            "Flag on answers.",
+            noEffect: "the agent answers no messages"
+        ),
         rabbit(
             "enable_cancel_on_failover",
             .boolean,
@@ -205,7 +223,13 @@ enum RabbitOptions {
             noEffect: "mirrored queues are gone from RabbitMQ 4"
         ),
         rabbit("rabbit_stream_fanout", .boolean, "false", "Stream queues.", noEffect: "the agent takes no broadcasts"),
-        rabbit("ssl_enforce_fips_mode", .boolean, "false", "FIPS mode.", noEffect: "the system's OpenSSL settings decide"),
+        rabbit(
+            "ssl_enforce_fips_mode",
+            .boolean,
+            "false",
+            "FIPS mode.",
+            noEffect: "the system's OpenSSL settings decide"
+        ),
     ]
 
     private static let onePair = "the agent keeps one connection open"

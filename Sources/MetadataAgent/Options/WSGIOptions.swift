@@ -1,6 +1,7 @@
 import OsloConfig
 
-/// Settings of the Python web server that the agent was built on from Grizzly to 2024.2.
+/// Settings of the Python web server that the agent was built on from Grizzly to 2024.2. Most have no counterpart
+/// here; they are accepted because shared files hold them.
 enum WSGIOptions {
     static let all: [Option] = [
         leftover(
@@ -59,13 +60,13 @@ enum WSGIOptions {
             "the other end of the connection decides",
             since: "Kilo"
         ),
-        leftover(
+        Option(
             "client_socket_timeout",
-            .integer(),
-            "900",
-            "Seconds that a client may keep silent on an open connection.",
-            "the time limits are fixed",
-            since: "Kilo"
+            kind: .integer(min: 0),
+            defaultValue: "900",
+            help: "Seconds that a connection to the metadata socket may stay open without a request; 0 means for ever.",
+            since: "Kilo",
+            until: "2024.2"
         ),
         leftover(
             "wsgi_server_debug",
