@@ -52,6 +52,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
         // Start order, signals and shutdown of the long-lived parts.
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        // What the two above are made of, where we name its types: addresses, buffers, TLS settings, header names.
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         // Inventory files.
         .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
     ],
@@ -81,6 +85,8 @@ let package = Package(
             [
                 "MetadataModel", "InstanceDirectory",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -95,9 +101,13 @@ let package = Package(
         library(
             "EmbeddedNova",
             [
-                "NovaMetadata", "NovaBackend", "Inventory",
+                "MetadataModel", "NovaMetadata", "Inventory",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
 
@@ -105,25 +115,28 @@ let package = Package(
         library(
             "NamespaceProxy",
             [
-                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "RequestPath", "RelayLoop",
+                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "HTTPWire", "RequestPath", "RelayLoop",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
         library(
             "MetadataAgent",
             [
-                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "RequestPath", "RelayLoop",
+                "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "HTTPWire", "RequestPath", "RelayLoop",
                 "InstanceDirectory", "Inventory", "NeutronREST", "NovaBackend",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
         library(
             "Standalone",
             [
-                "MetadataAgent", "EmbeddedNova", "Inventory", "NovaMetadata", "RequestPath", "OsloLog", "LinuxHost",
+                "MetadataModel", "MetadataAgent", "InstanceDirectory", "Inventory", "NovaBackend", "NovaMetadata",
+                "EmbeddedNova", "RequestPath", "RelayLoop", "OsloLog", "LinuxHost",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
 
@@ -131,7 +144,10 @@ let package = Package(
         program("neutron-ns-metadata-proxy", ["NamespaceProxy"]),
         program(
             "bellhop",
-            ["Standalone", "MetadataAgent", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            [
+                "MetadataModel", "Standalone", "MetadataAgent", "Inventory", "OsloConfig", "OsloLog",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
         ),
 
         // Doubles and clocks shared by the unit tests.
@@ -150,8 +166,8 @@ let package = Package(
         tests("NovaBackend"),
         tests("NovaMetadata"),
         tests("EmbeddedNova"),
-        tests("NamespaceProxy"),
-        tests("MetadataAgent"),
+        tests("NamespaceProxy", ["OsloConfig"]),
+        tests("MetadataAgent", ["OsloConfig"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -33,6 +33,9 @@ public struct RelaySettings: Sendable {
     /// that asks for an optional document would cost a lookup.
     public var confirmAfter: LoopSpan = .seconds(2)
 
+    /// What "no time-out" means: a year.
+    public static let longestWait = LoopSpan.seconds(31_536_000)
+
     public init() {}
 }
 
