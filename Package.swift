@@ -22,7 +22,7 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        dependencies: [.target(name: name), "MetadataModel", "TestSupport"] + dependencies,
         swiftSettings: settings
     )
 }
@@ -79,13 +79,22 @@ let package = Package(
 
         // Who is asking.
         library("InstanceDirectory", ["MetadataModel", .product(name: "Logging", package: "swift-log")]),
-        library("Inventory", ["MetadataModel", "InstanceDirectory", .product(name: "Yams", package: "Yams")]),
+        library(
+            "Inventory",
+            [
+                "MetadataModel", "InstanceDirectory",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         library(
             "NeutronREST",
             [
                 "MetadataModel", "InstanceDirectory",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -160,14 +169,31 @@ let package = Package(
         tests("HTTPWire"),
         tests("RelayLoop"),
         tests("RequestPath"),
-        tests("InstanceDirectory"),
+        tests(
+            "InstanceDirectory",
+            [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+            ]
+        ),
         tests("Inventory"),
-        tests("NeutronREST"),
+        tests(
+            "NeutronREST",
+            [
+                "InstanceDirectory",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+            ]
+        ),
         tests("NovaBackend"),
         tests("NovaMetadata"),
         tests("EmbeddedNova"),
         tests("NamespaceProxy", ["OsloConfig"]),
-        tests("MetadataAgent", ["OsloConfig"]),
+        tests("MetadataAgent", ["OsloConfig", "OsloLog"]),
     ],
     swiftLanguageModes: [.v6]
 )
