@@ -22,7 +22,7 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: [.target(name: name), "MetadataModel", "TestSupport"] + dependencies,
+        dependencies: [.target(name: name), "TestSupport"] + (name == "MetadataModel" ? [] : ["MetadataModel"]) + dependencies,
         swiftSettings: settings
     )
 }
