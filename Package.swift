@@ -74,8 +74,8 @@ let package = Package(
         // The data plane, used by both daemons. No Foundation, no NIO: the proxy exists once per network.
         library("HTTPWire"),
         .target(name: "CEpoll"),
-        library("RelayLoop", ["CEpoll"]),
-        library("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop"]),
+        library("RelayLoop", ["CEpoll", "LinuxHost"]),
+        library("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop", "LinuxHost"]),
 
         // Who is asking.
         library("InstanceDirectory", ["MetadataModel", .product(name: "Logging", package: "swift-log")]),
@@ -104,7 +104,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         library(
             "NovaBackend",
-            ["MetadataModel", "RelayLoop", "COpenSSL", .product(name: "Crypto", package: "swift-crypto")]
+            ["MetadataModel", "LinuxHost", "RelayLoop", "COpenSSL", .product(name: "Crypto", package: "swift-crypto")]
         ),
         library("NovaMetadata", ["MetadataModel", "Inventory"]),
         library(
@@ -149,8 +149,8 @@ let package = Package(
             ]
         ),
 
-        program("neutron-metadata-agent", ["MetadataAgent"]),
-        program("neutron-ns-metadata-proxy", ["NamespaceProxy"]),
+        program("neutron-metadata-agent", ["MetadataAgent", "OsloConfig"]),
+        program("neutron-ns-metadata-proxy", ["NamespaceProxy", "OsloConfig"]),
         program(
             "bellhop",
             [

@@ -11,6 +11,7 @@ import OsloLog
 import RelayLoop
 import RequestPath
 import ServiceLifecycle
+import UnixSignals
 
 /// `neutron-metadata-agent`: reads the configuration, builds the services, runs them.
 public enum AgentMain {
@@ -22,11 +23,13 @@ public enum AgentMain {
     /// - Parameter arguments: without the program's own name.
     /// - Returns: the exit status: 0 after a clean stop, 1 for anything wrong, 2 for a wrong command line.
     public static func run(arguments: [String], environment: [String: String]) async -> Int32 {
+        Daemon.occupyStandardDescriptors()
         let loader = ConfigurationLoader(
             program: program,
             version: BellhopVersion.text,
             options: options,
-            environment: environment
+            environment: environment,
+            summary: "Answers guests' metadata requests that namespace proxies pass to its UNIX socket."
         )
         do {
             switch try loader.load(arguments: arguments) {
@@ -38,10 +41,10 @@ public enum AgentMain {
                 return await run(configuration, loader: loader, arguments: arguments, log: log)
             }
         } catch let error as ConfigurationError {
-            complain("\(error)")
+            StandardError.write("\(error)")
             return error.exitStatus
         } catch {
-            complain("\(program): \(error)")
+            StandardError.write("\(program): \(error)")
             return 1
         }
     }
@@ -53,7 +56,12 @@ public enum AgentMain {
         log: LogControl
     ) async -> Int32 {
         let logger = AgentLog.agent
-        announce(configuration)
+        StartLines.write(program: program, version: BellhopVersion.text, configuration, main: logger)
+        if configuration.isSet("transport_url") || configuration.isSet("rabbit_host", group: "oslo_messaging_rabbit") {
+            logger.warning(
+                "RabbitMQ is configured, but look-ups over it and state reports are not available in this version"
+            )
+        }
         do {
             try await serve(configuration, loader: loader, arguments: arguments, log: log)
             logger.info("Stopped")
@@ -62,17 +70,9 @@ public enum AgentMain {
         } catch {
             logger.critical("\(error)")
             log.flush()
-            complain("\(program): \(error)")
+            StandardError.write("\(program): \(error)")
             return 1
         }
-    }
-
-    private static func announce(_ configuration: Configuration) {
-        AgentLog.config.info("Logging enabled!")
-        AgentLog.config.info("\(program) version \(BellhopVersion.text)")
-        AgentLog.config.debug("command line: \(program) \(configuration.arguments.joined(separator: " "))")
-        for line in configuration.optionDump() { AgentLog.agent.debug("\(line)") }
-        for warning in configuration.warnings { AgentLog.config.warning("\(warning)") }
     }
 
     private static func serve(
@@ -136,10 +136,5 @@ public enum AgentMain {
             )
         )
         try await group.run()
-    }
-
-    private static func complain(_ text: String) {
-        let line = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
-        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

@@ -1,4 +1,5 @@
 import HTTPWire
+import LinuxHost
 import Logging
 import MetadataModel
 import OsloLog
@@ -10,7 +11,7 @@ final class AgentObserver: RelayObserver {
     private let logger: Logger
     private let access: AccessLogWriter
     private var line = ByteQueue()
-    private var limiter = LogLimiter<String>(interval: .seconds(60))
+    private var limiter = NoteLimiter<String>(interval: .seconds(60))
 
     init(logger: Logger, access: AccessLogWriter) {
         self.logger = logger
@@ -18,8 +19,9 @@ final class AgentObserver: RelayObserver {
     }
 
     func finished(_ record: ExchangeRecord, line requestLine: Span<UInt8>) {
+        guard access.isEnabled else { return }
         line.removeAll()
-        AccessLine.write(record, line: requestLine, to: &line)
+        AccessLine.write(record, line: requestLine, form: .socket, to: &line)
         line.withBytes { access.write($0) }
     }
 
@@ -35,8 +37,10 @@ final class AgentObserver: RelayObserver {
             logger.debug("Malformed request refused", metadata: ["client": text(client), "reason": "\(fault)"])
         case .signatureRefused(let instance):
             warn(
-                "The remote metadata server responded with Forbidden. This response usually occurs when shared"
-                    + " secrets do not match.",
+                """
+                The remote metadata server responded with Forbidden. This response usually occurs when shared secrets \
+                do not match.
+                """,
                 key: "403",
                 ["instance_id": text(instance?.id)]
             )
@@ -61,10 +65,10 @@ final class AgentObserver: RelayObserver {
             warn(
                 "Accepting connections pauses: raise LimitNOFILE or lower [bellhop] connections_max",
                 key: "accept",
-                ["reason": "\(systemErrorText(code))"]
+                ["reason": "\(systemReason(code))"]
             )
         case .listenerFailed(let code):
-            logger.error("A listener failed", metadata: ["reason": "\(systemErrorText(code))"])
+            logger.error("A listener failed", metadata: ["reason": "\(systemReason(code))"])
         case .loopFailed(let error):
             logger.critical("A relay loop ended", metadata: ["reason": "\(error)"])
         }

@@ -11,7 +11,9 @@ struct NovaUpstream {
     /// - Throws: `TLSConfigurationError` naming the option and file, or `LoopError`.
     init(_ agent: AgentSettings) throws {
         let logger = AgentLog.agent
-        resolver = BackendResolver(endpoint: agent.backend) { event in
+        resolver = BackendResolver(
+            endpoint: agent.backend,
+            onEvent: { event in
             switch event {
             case .resolved(let addresses):
                 logger.info(
@@ -25,6 +27,7 @@ struct NovaUpstream {
                 )
             }
         }
+        )
         var settings = UpstreamSettings(
             addresses: ResolvedAddresses(resolver: resolver),
             host: agent.backend.authority

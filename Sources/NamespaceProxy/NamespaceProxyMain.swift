@@ -60,10 +60,10 @@ public enum NamespaceProxyMain {
                 }
             }
         } catch let error as ConfigurationError {
-            complain("\(error)")
+            StandardError.write("\(error)")
             return error.exitStatus
         } catch {
-            complain("\(program): error: \(error)")
+            StandardError.write("\(program): error: \(error)")
             return 1
         }
     }
@@ -74,7 +74,7 @@ public enum NamespaceProxyMain {
         log: LogControl,
         reload: () -> Void
     ) -> Int32 {
-        announce(configuration)
+        StartLines.write(program: program, version: BellhopVersion.text, configuration, main: ProxyLog.proxy)
         var start: ProxyStart?
         do throws(ProxyError) {
             let settings = try ProxySettings(configuration, workingDirectory: workingDirectory)
@@ -93,17 +93,9 @@ public enum NamespaceProxyMain {
             let logger = error.code == .idMissing || error.code == .badOption ? ProxyLog.proxy : ProxyLog.daemon
             logger.critical("\(error.message)")
             let sentence = "\(program): error: \(error.message)"
-            if let report = start?.report { report.failed(status: 1, sentence: sentence) } else { complain(sentence) }
+            if let report = start?.report { report.failed(status: 1, sentence: sentence) } else { StandardError.write(sentence) }
             return 1
         }
-    }
-
-    private static func announce(_ configuration: Configuration) {
-        ProxyLog.config.info("Logging enabled!")
-        ProxyLog.config.info("\(program) version \(BellhopVersion.text)")
-        ProxyLog.config.debug("command line: \(program) \(configuration.arguments.joined(separator: " "))")
-        for line in configuration.optionDump() { ProxyLog.proxy.debug("\(line)") }
-        for warning in configuration.warnings { ProxyLog.config.warning("\(warning)") }
     }
 
     /// SIGHUP: the log file, and `debug`; everything else of this short-lived program is for its start.
@@ -121,10 +113,5 @@ public enum NamespaceProxyMain {
         guard let path = getcwd(nil, 0) else { return "/" }
         defer { free(path) }
         return String(cString: path)
-    }
-
-    private static func complain(_ text: String) {
-        let bytes = Array((text.hasSuffix("\n") ? text : text + "\n").utf8)
-        _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 }

@@ -1,3 +1,5 @@
+import HTTPWire
+import LinuxHost
 import Logging
 import MetadataModel
 import OsloLog
@@ -9,10 +11,8 @@ final class ProxyObserver: RelayObserver {
     private let access: AccessLogWriter
     private let logger = ProxyLog.proxy
     private let agentSocket: String
-    private var line: [UInt8] = []
-    private var warned: [String: LoopInstant] = [:]
-
-    private static let warningInterval = LoopSpan.seconds(60)
+    private var line = ByteQueue()
+    private var limiter = NoteLimiter<String>(interval: .seconds(60))
 
     init(access: AccessLogWriter, agentSocket: String) {
         self.access = access
@@ -21,11 +21,9 @@ final class ProxyObserver: RelayObserver {
 
     func finished(_ record: ExchangeRecord, line requestLine: Span<UInt8>) {
         guard access.isEnabled else { return }
-        line.removeAll(keepingCapacity: true)
-        ProxyAccessLine.append(record, line: requestLine, to: &line)
-        // A span must not outlive its array, which a property could be replaced under.
-        let bytes = line
-        access.write(bytes.span)
+        line.removeAll()
+        AccessLine.write(record, line: requestLine, form: .connection, to: &line)
+        line.withBytes { access.write($0) }
     }
 
     func batchEnded() {
@@ -52,9 +50,9 @@ final class ProxyObserver: RelayObserver {
                 metadata: ["client": "\(client?.description ?? "-")", "reason": "\(fault)"]
             )
         case .acceptPaused(let code):
-            warn("Accepting connections pauses", ["reason": "\(systemErrorText(code))"])
+            warn("Accepting connections pauses", ["reason": "\(systemReason(code))"])
         case .listenerFailed(let code):
-            logger.error("The listener failed", metadata: ["reason": "\(systemErrorText(code))"])
+            logger.error("The listener failed", metadata: ["reason": "\(systemReason(code))"])
         case .loopFailed(let error):
             logger.critical("The relay loop ended", metadata: ["reason": "\(error)"])
         // Only who talks to Nova can see these.
@@ -62,11 +60,10 @@ final class ProxyObserver: RelayObserver {
         }
     }
 
-    /// The sentences are few and fixed, so the table of them stays small.
     private func warn(_ message: String, _ metadata: Logger.Metadata) {
-        let now = LoopInstant.now
-        if let last = warned[message], now.since(last) < Self.warningInterval { return }
-        warned[message] = now
+        guard let suppressed = limiter.pass(message, now: .now) else { return }
+        var metadata = metadata
+        if suppressed > 0 { metadata["repeated"] = "\(suppressed)" }
         logger.warning("\(message)", metadata: metadata)
     }
 }

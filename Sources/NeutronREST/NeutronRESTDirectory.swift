@@ -21,7 +21,7 @@ public final class NeutronRESTDirectory: InstanceDirectory {
     private let exchange: HTTPExchange
     private let session: KeystoneSession
     private let logger: Logger
-    private let hasWarnedAboutRole = Mutex(false)
+    private let hasWarnedAboutRole: Mutex<Bool>
 
     /// Opens no connection yet, but starts a thread: create it after forking.
     ///
@@ -46,16 +46,21 @@ public final class NeutronRESTDirectory: InstanceDirectory {
         logger: Logger
     ) throws(DirectoryError) {
         let start = clock.now
-        self.settings = settings
-        self.logger = logger
-        exchange = try HTTPExchange(settings)
-        session = try KeystoneSession(
+        // All that can throw comes before the first stored property: Swift 6.3's optimizer crashes on a `Mutex` that
+        // an error leaves behind in a half-made object.
+        let exchange = try HTTPExchange(settings)
+        let session = try KeystoneSession(
             settings,
             exchange: exchange,
             now: { start.duration(to: clock.now) },
             secondsSince1970: secondsSince1970,
             logger: logger
         )
+        self.settings = settings
+        self.logger = logger
+        self.exchange = exchange
+        self.session = session
+        hasWarnedAboutRole = Mutex(false)
     }
 
     /// Closes the connections. Questions that run, and later ones, fail.

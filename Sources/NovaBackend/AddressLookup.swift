@@ -1,4 +1,5 @@
 import Glibc
+import LinuxHost
 public import RelayLoop
 
 /// What one DNS lookup came to.
@@ -19,7 +20,7 @@ public enum AddressLookup: Equatable, Sendable {
         let code = getaddrinfo(name, String(port), &hints, &list)
         defer { if let list { freeaddrinfo(list) } }
         guard code == 0 else {
-            return .failed(code == EAI_SYSTEM ? systemErrorText(errno) : String(cString: gai_strerror(code)))
+            return .failed(code == EAI_SYSTEM ? systemReason(errno) : String(cString: gai_strerror(code)))
         }
         var addresses: [SocketAddress] = []
         var next = list

@@ -1,5 +1,6 @@
 import COpenSSL
 import Glibc
+import LinuxHost
 import RelayLoop
 
 /// The calling thread's queue of OpenSSL errors. It must be empty before a call whose failure is to be
@@ -23,7 +24,7 @@ enum OpenSSLErrorQueue {
         let library = cnova_error_library(code)
         let reason = cnova_error_reason(code)
         if library == ERR_LIB_SYS {
-            return Entry(library: library, reason: reason, text: systemErrorText(reason))
+            return Entry(library: library, reason: reason, text: systemReason(reason))
         }
         let text = ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(library)/\(reason)"
         return Entry(library: library, reason: reason, text: text)

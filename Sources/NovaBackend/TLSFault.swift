@@ -1,5 +1,6 @@
 import COpenSSL
 import Glibc
+import LinuxHost
 import RelayLoop
 
 /// Why a TLS connection to Nova failed, and the sentence for the operator's log.
@@ -34,7 +35,7 @@ struct TLSFault: Equatable {
         case .certificate(let code): certificateReason(code)
         case .library(let reason, let text): libraryReason(reason, text)
         case .closed: "the server closed the connection without TLS's closing message"
-        case .system(let code): systemErrorText(code)
+        case .system(let code): systemReason(code)
         }
     }
 

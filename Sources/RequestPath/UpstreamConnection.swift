@@ -1,5 +1,6 @@
 import Glibc
 import HTTPWire
+import LinuxHost
 import MetadataModel
 import RelayLoop
 
@@ -75,7 +76,7 @@ final class UpstreamConnection: LoopHandler {
         let token = pool.loop.add(self)
         self.token = token
         guard pool.loop.watch(token, descriptor, as: .connection) else {
-            connectFailed(systemErrorText(errno))
+            connectFailed(systemReason(errno))
             return
         }
         pool.loop.setDeadline(token, pool.loop.now + pool.settings.connectTimeout)
@@ -153,7 +154,7 @@ final class UpstreamConnection: LoopHandler {
         case .connecting:
             guard readiness.contains(.writable) else { return }
             let outcome = Descriptor.connectOutcome(descriptor)
-            guard outcome == 0 else { return connectFailed(systemErrorText(outcome)) }
+            guard outcome == 0 else { return connectFailed(systemReason(outcome)) }
             established()
             pump()
         case .securing:

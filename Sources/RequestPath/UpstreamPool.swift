@@ -1,4 +1,5 @@
 import Glibc
+import LinuxHost
 import MetadataModel
 import RelayLoop
 
@@ -81,7 +82,7 @@ final class UpstreamPool {
                 return
             }
         }
-        attemptFailed(addresses[first], reason: systemErrorText(lastFailure))
+        attemptFailed(addresses[first], reason: systemReason(lastFailure))
         guest.upstreamFailed(.noConnection)
     }
 

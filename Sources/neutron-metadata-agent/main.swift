@@ -1,9 +1,10 @@
-import Foundation
+import Glibc
 import MetadataAgent
+import OsloConfig
 
 exit(
     await AgentMain.run(
         arguments: Array(CommandLine.arguments.dropFirst()),
-        environment: ProcessInfo.processInfo.environment
+        environment: ProcessEnvironment.read()
     )
 )

@@ -1,0 +1,66 @@
+import HTTPWire
+import MetadataModel
+import RelayLoop
+
+/// The line per request that Neutron's WSGI servers wrote until 2024.2 and operators search for:
+/// `10.0.0.5,<local> "GET /latest/meta-data HTTP/1.1" status: 200  len: 321 time: 0.0123456`.
+public enum AccessLine {
+    /// Where the request came in, as the line's first word tells it.
+    public enum Form: Sendable {
+        /// The agent's socket has no address of its own: `CLIENT,<local>`.
+        case socket
+        /// The guest's own connection: `CLIENT`.
+        case connection
+    }
+
+    /// The most of a request line that is logged, in bytes.
+    public static let requestLineBytesMax = 2_048
+
+    /// Appends the line to `output`, without head and end.
+    public static func write(
+        _ record: ExchangeRecord,
+        line: Span<UInt8>,
+        form: Form,
+        to output: inout ByteQueue
+    ) {
+        switch (form, record.client) {
+        case (.socket, .some(let client)):
+            output.append("\(client),<local>")
+        case (.socket, nil):
+            output.append("<local>")
+        case (.connection, let client):
+            output.append(client.map { "\($0)" } ?? "-")
+        }
+        output.append(" \"")
+        appendQuoted(line.extracting(0..<min(line.count, requestLineBytesMax)), to: &output)
+        output.append("\" status: ")
+        output.append(decimal: UInt64(max(record.status, 0)))
+        output.append("  len: ")
+        output.append(decimal: record.bytesSent)
+        output.append(" time: ")
+        appendSeconds(record.duration.nanoseconds, to: &output)
+    }
+
+    /// A guest must not close the quotes. Control characters cannot stand in a request line that was accepted, and
+    /// whoever writes the log escapes them once more.
+    private static func appendQuoted(_ bytes: Span<UInt8>, to output: inout ByteQueue) {
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { output.append(byte: UInt8(ascii: "\\")) }
+            output.append(byte: byte)
+        }
+    }
+
+    /// Seven decimals, as eventlet writes them.
+    private static func appendSeconds(_ nanoseconds: UInt64, to output: inout ByteQueue) {
+        output.append(decimal: nanoseconds / 1_000_000_000)
+        output.append(byte: UInt8(ascii: "."))
+        var fraction = nanoseconds % 1_000_000_000 / 100
+        var divisor: UInt64 = 1_000_000
+        while divisor > 0 {
+            output.append(byte: UInt8(ascii: "0") + UInt8(fraction / divisor))
+            fraction %= divisor
+            divisor /= 10
+        }
+    }
+}
