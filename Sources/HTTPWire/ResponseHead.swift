@@ -12,6 +12,8 @@ public struct ResponseHead: Hashable, Sendable {
     /// The first `Retry-After` that is not empty: seconds or a date, not checked.
     public var retryAfter: ByteRange?
     public var framing: BodyFraming
+    /// What `Content-Length` says: the length a GET would have had, in an answer to HEAD that carries no body.
+    public var contentLength: UInt64?
     /// Whether the connection may be used again after this answer's body. Never true if the body ends with the
     /// connection, or if its framing is doubtful.
     public var keepsAlive: Bool
@@ -25,6 +27,7 @@ extension ResponseHead {
         contentType = nil
         retryAfter = nil
         framing = .none
+        contentLength = nil
         keepsAlive = false
     }
 

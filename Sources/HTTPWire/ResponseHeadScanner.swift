@@ -105,6 +105,7 @@ public struct ResponseHeadScanner: Sendable {
                 isDoubtful = true
             }
         }
+        head.contentLength = framing.contentLength
         head.keepsAlive = !isDoubtful && framing.keepsAlive(minorVersion: head.minorVersion)
         head.byteCount = lines.lineStart
     }

@@ -14,12 +14,15 @@ public enum TCPListener {
     ///   - address: an IP address or host name; of several addresses the first is used. Exactly this one is
     ///     bound: an isolated network's proxy on the wildcard address was a leak (LP 1745618).
     ///   - port: 0 lets the kernel choose.
+    ///   - interface: take connections of this interface only, which also gives a link-local address its scope; needs
+    ///     CAP_NET_RAW.
     ///   - retry: how long to wait for an address in use.
     /// - Returns: the descriptor, which the caller closes.
     /// - Throws: `badListenAddress`, `addressInUse`, `listenRefused`, or `interrupted`.
     public static func open(
         address: String,
         port: UInt16,
+        interface: String? = nil,
         backlog: CInt = defaultBacklog,
         keepIdleSeconds: CInt = 600,
         retry: BindRetry
@@ -28,7 +31,9 @@ public enum TCPListener {
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_PASSIVE
         var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(address, String(port), &hints, &list)
+        let isLinkLocal = address.lowercased().hasPrefix("fe80:")
+        let host = if let interface, isLinkLocal { "\(address)%\(interface)" } else { address }
+        let code = getaddrinfo(host, String(port), &hints, &list)
         guard code == 0, let first = list else {
             let reason = code == EAI_SYSTEM ? systemReason(errno) : String(cString: gai_strerror(code))
             throw HostError(
@@ -51,6 +56,11 @@ public enum TCPListener {
             var value = value
             guard setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0
             else { throw refused("set up the socket for", address, port, errno) }
+        }
+
+        if let interface {
+            guard setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, interface, socklen_t(interface.utf8.count)) == 0
+            else { throw refused("bind to interface \(interface) for", address, port, errno) }
         }
 
         // Listening belongs to the retried step: with SO_REUSEADDR the conflict may show up only there.
@@ -85,6 +95,8 @@ public enum TCPListener {
         let advice =
             switch reason {
             case EACCES: " Ports below 1024 need root or CAP_NET_BIND_SERVICE."
+            case EPERM: " Binding to an interface needs root or CAP_NET_RAW."
+            case ENODEV: " There is no interface of that name in this namespace."
             case EADDRNOTAVAIL: " The address is not on an interface of this namespace."
             default: ""
             }

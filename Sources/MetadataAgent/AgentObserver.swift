@@ -21,7 +21,7 @@ final class AgentObserver: RelayObserver {
     func finished(_ record: ExchangeRecord, line requestLine: Span<UInt8>) {
         guard access.isEnabled else { return }
         line.removeAll()
-        AccessLine.write(record, line: requestLine, form: .socket, to: &line)
+        AccessLine.write(record, line: requestLine, to: &line)
         line.withBytes { access.write($0) }
     }
 

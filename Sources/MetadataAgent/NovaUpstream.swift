@@ -30,7 +30,7 @@ struct NovaUpstream {
         )
         var settings = UpstreamSettings(
             addresses: ResolvedAddresses(resolver: resolver),
-            host: agent.backend.authority
+            host: String(decoding: agent.backend.hostHeader, as: UTF8.self)
         )
         if agent.backend.isSecure {
             settings.security = try OpenSSLChannelFactory(endpoint: agent.backend, options: agent.tls)

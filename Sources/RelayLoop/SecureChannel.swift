@@ -7,6 +7,9 @@ public protocol SecureChannel: AnyObject {
     func handshake() -> SecureHandshake
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer
     func write(_ bytes: UnsafeRawBufferPointer) -> Transfer
+    /// Why a read or write failed, for the log; nil if the socket's own errno says it all. Some refusals, such as that
+    /// of a client certificate in TLS 1.3, only show up after the handshake.
+    var failureSentence: String? { get }
     /// Sends close_notify if that is possible without waiting, and frees everything.
     func shutDown()
 }

@@ -5,31 +5,16 @@ import RelayLoop
 /// The line per request that Neutron's WSGI servers wrote until 2024.2 and operators search for:
 /// `10.0.0.5,<local> "GET /latest/meta-data HTTP/1.1" status: 200  len: 321 time: 0.0123456`.
 public enum AccessLine {
-    /// Where the request came in, as the line's first word tells it.
-    public enum Form: Sendable {
-        /// The agent's socket has no address of its own: `CLIENT,<local>`.
-        case socket
-        /// The guest's own connection: `CLIENT`.
-        case connection
-    }
-
     /// The most of a request line that is logged, in bytes.
     public static let requestLineBytesMax = 2_048
 
     /// Appends the line to `output`, without head and end.
-    public static func write(
-        _ record: ExchangeRecord,
-        line: Span<UInt8>,
-        form: Form,
-        to output: inout ByteQueue
-    ) {
-        switch (form, record.client) {
-        case (.socket, .some(let client)):
-            output.append("\(client),<local>")
-        case (.socket, nil):
-            output.append("<local>")
-        case (.connection, let client):
-            output.append(client.map { "\($0)" } ?? "-")
+    public static func write(_ record: ExchangeRecord, line: Span<UInt8>, to output: inout ByteQueue) {
+        // The agent's socket has no address of its own: `<local>` stands for it, behind the forwarded one.
+        switch (record.isForwarded, record.client) {
+        case (true, .some(let client)): output.append("\(client),<local>")
+        case (true, nil): output.append("<local>")
+        case (false, let client): output.append(client.map { "\($0)" } ?? "-")
         }
         output.append(" \"")
         appendQuoted(line.extracting(0..<min(line.count, requestLineBytesMax)), to: &output)

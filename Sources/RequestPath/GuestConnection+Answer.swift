@@ -25,7 +25,7 @@ extension GuestConnection {
         switch (answer.framing, gathered) {
         case (_, .some(let count)): answerFraming = .length(count)
         case (.length(let count), _): answerFraming = .length(count)
-        case (.none, _): answerFraming = .none
+        case (.none, _): answerFraming = lengthOfHead(answer).map { .length($0) } ?? .none
         case (.chunked, _), (.untilClose, _): answerFraming = isHTTP10 ? .untilClose : .chunked
         }
         // The rest of a request that was answered early would be taken for the next one.
@@ -42,6 +42,11 @@ extension GuestConnection {
             date: worker.currentDate()
         )
         bytesSent += UInt64(output.count - before)
+    }
+
+    /// A guest that asks with HEAD wants to know the length; in other answers without a body it must not stand.
+    private func lengthOfHead(_ answer: ResponseHead) -> UInt64? {
+        head?.method == .head ? answer.contentLength : nil
     }
 
     /// Whether more of the body may be queued: a guest that reads slowly makes the next hop wait.

@@ -199,7 +199,9 @@ final class GuestConnection: LoopHandler {
         headBytes.removeAll()
         input.withBytes { headBytes.append($0.extracting(0..<head.byteCount)) }
         input.consume(head.byteCount)
-        body = head.framing == .none || head.framing == .length(0) ? nil : BodyReader(head.framing, bytesMax: worker.settings.bodyBytesMax)
+        body =
+            head.framing == .none || head.framing == .length(0)
+            ? nil : BodyReader(head.framing, bytesMax: worker.settings.bodyBytesMax)
         sender = nil
         forwardedAt = nil
         bytesSent = 0
@@ -539,6 +541,7 @@ final class GuestConnection: LoopHandler {
         let now = worker.loop.now
         let record = ExchangeRecord(
             client: sender?.address ?? peer,
+            isForwarded: peer == nil,
             scope: sender?.scope,
             instance: exchange.instance?.instance,
             status: answerStatus,

@@ -18,6 +18,8 @@ public protocol RelayObserver: AnyObject {
 public struct ExchangeRecord: Sendable {
     /// The guest's address; nil if the request ended before it was known.
     public var client: IPAddress?
+    /// A namespace proxy said who the client is; otherwise the client's own connection did.
+    public var isForwarded: Bool
     public var scope: Scope?
     public var instance: Instance?
     /// The status sent; 499 if the guest went away before there was one.

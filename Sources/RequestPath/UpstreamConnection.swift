@@ -394,6 +394,7 @@ final class UpstreamConnection: LoopHandler {
             return false
         case .failed:
             hasEnded = true
+            if let sentence = channel?.failureSentence { pool.noteConnectFailure?(address, sentence) }
             // A reset in the middle of a body must not pass for its end.
             if head?.framing == .untilClose { abandon { $0.answerCut() } }
             return false

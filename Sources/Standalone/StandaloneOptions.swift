@@ -25,6 +25,8 @@ public struct StandaloneOptions: Sendable {
         var index: Int
         var address: IPAddress
         var port: UInt16
+        /// Bind to this interface only.
+        var interface: String?
         var scope: Scope
 
         var text: String { address.isV6 ? "[\(address)]:\(port)" : "\(address):\(port)" }
@@ -34,7 +36,13 @@ public struct StandaloneOptions: Sendable {
         var doors: [GuestDoor] = []
         for listener in inventory.listeners {
             doors.append(
-                GuestDoor(index: doors.count, address: listener.address, port: listener.port, scope: listener.scope)
+                GuestDoor(
+                    index: doors.count,
+                    address: listener.address,
+                    port: listener.port,
+                    interface: listener.interface,
+                    scope: listener.scope
+                )
             )
         }
         for text in listen {

@@ -65,6 +65,7 @@ public struct StandaloneService: Sendable {
             let descriptor = try TCPListener.open(
                 address: "\(door.address)",
                 port: door.port,
+                interface: door.interface,
                 retry: BindRetry(windowSeconds: 0)
             )
             return Door(socket: ListeningSocketHandle(adopting: descriptor), identity: .scope(door.scope))

@@ -176,13 +176,15 @@ def test_an_option_without_effect_warns_once(agent):
     assert agent.log_text.count("WARNING") >= 1
 
 
-@pytest.mark.parametrize("inventory", ["instances: [", "networks: {red: {cidr: 10.0.0.0/33}}\n", "no: such key\n"])
-def test_a_bad_inventory_ends_it_with_the_file_named(agent, inventory):
+@pytest.mark.parametrize(
+    ("inventory", "line"), [("instances: [\n", 2), ("networks: {red: {cidr: 10.0.0.0/33}}\n", 1), ("no: such key\n", 1)]
+)
+def test_a_bad_inventory_ends_it_with_file_and_line(agent, inventory, line):
     agent.inventory.write_text(inventory)
     agent.write(log_file=None)
     status, out, err = programs.run(agent.words, agent.folder)
     assert status == 1
-    assert f"{agent.inventory}:1" in out + err
+    assert f"{agent.inventory}:{line}: " in out + err
 
 
 def test_without_any_directory_it_says_what_to_configure(agent):

@@ -415,9 +415,14 @@ def test_nova_silent_for_too_long_is_504(agent):
     assert agent.ask("/fast").status == 200
 
 
-def test_nova_that_goes_on_sending_is_not_timed_out(agent):
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_nova_that_goes_on_sending_is_not_timed_out(agent, part):
     whole = reply(200, b"0123456789")
-    agent.serve(Steps(*[step for i in range(0, len(whole), 12) for step in (whole[i : i + 12], 0.25)]))
+    start = 0 if part == "head" else len(whole) - 10
+    pieces = [
+        whole[i : i + 12 if part == "head" else i + 1] for i in range(start, len(whole), 12 if part == "head" else 1)
+    ]
+    agent.serve(Steps(whole[:start], *[step for piece in pieces for step in (piece, 0.25)]))
     agent.start(bellhop={"nova_timeout_seconds": 0.8})
     assert agent.ask().body == b"0123456789"
 

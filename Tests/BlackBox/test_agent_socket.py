@@ -99,7 +99,9 @@ def test_a_path_too_long_for_a_socket_ends_it_with_1(agent):
 
 
 def test_the_socket_is_removed_at_the_end(agent):
+    agent.serve()
     program = agent.start()
+    assert agent.ask().status == 200
     assert program.stop() == 0
     assert not agent.socket.exists()
 

@@ -97,9 +97,9 @@ def test_one_connection_of_a_guest_serves_several_requests(chain):
     assert done.stdout.split("\n")[:2] == ["200 1", "200 0"]
 
 
+# The old proxy's command line has no address to bind: it listens on 0.0.0.0 only.
+@pytest.mark.parametrize("chain", ["haproxy"], indirect=True)
 def test_ipv6_link_local_guests_are_known_by_their_mac(chain):
-    if chain.front != "haproxy":
-        pytest.skip("the old proxy's command line has no address to bind: it listens on 0.0.0.0 only")
     isolated = chain.lab.isolated[0]
     data = chain.document(isolated, "/openstack/latest/meta_data.json", base="http://[fe80::a9fe:a9fe%25eth0]")
     assert json.loads(data)["uuid"] == chain.ids[isolated.address]
@@ -135,9 +135,9 @@ def test_a_restart_of_nova_costs_no_guest_its_answer(chain):
         assert [job.result()[1] for job in jobs] == [200] * 3
 
 
+# haproxy answers 503 at once while the agent is away.
+@pytest.mark.parametrize("chain", ["our proxy"], indirect=True)
 def test_a_restart_of_the_agent_costs_no_guest_its_answer(chain):
-    if chain.front == "haproxy":
-        pytest.skip("haproxy answers 503 at once while the agent is away")
     chain.agent.stop()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         jobs = [pool.submit(chain.curl, guest, "/openstack/latest/meta_data.json") for guest in guests(chain)]

@@ -58,7 +58,7 @@ import Testing
             let known = Set(AgentMain.options.filter { $0.group == group }.map(\.name))
             for row in Self.section("### [\(group)]", of: page) where row.hasPrefix("| `") {
                 let name = Self.quoted(row).first ?? ""
-                #expect(known.contains(name), "docs/compatibility.md has a row for [\(group)] \(name), which is no option")
+                #expect(known.contains(name), "docs/compatibility.md: [\(group)] \(name) is no option")
             }
         }
     }

@@ -9,11 +9,12 @@ import Testing
     private func line(
         _ request: [UInt8],
         client: IPAddress? = .v4(0x0A00_0005),
-        form: AccessLine.Form = .connection,
+        isForwarded: Bool = false,
         nanoseconds: UInt64 = 12_345_678
     ) -> String {
         let record = ExchangeRecord(
             client: client,
+            isForwarded: isForwarded,
             scope: nil,
             instance: nil,
             status: 200,
@@ -23,7 +24,7 @@ import Testing
             verdict: nil
         )
         var output = ByteQueue()
-        AccessLine.write(record, line: request.span, form: form, to: &output)
+        AccessLine.write(record, line: request.span, to: &output)
         return output.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
@@ -31,12 +32,12 @@ import Testing
         let request = Array("GET /latest/meta-data HTTP/1.1".utf8)
         let rest = " \"GET /latest/meta-data HTTP/1.1\" status: 200  len: 321 time: 0.0123456"
         #expect(line(request) == "10.0.0.5" + rest)
-        #expect(line(request, form: .socket) == "10.0.0.5,<local>" + rest)
+        #expect(line(request, isForwarded: true) == "10.0.0.5,<local>" + rest)
     }
 
     @Test func unknownClientIsNotMadeUp() {
         #expect(line([], client: nil).hasPrefix("- \"\" status: 200"))
-        #expect(line([], client: nil, form: .socket).hasPrefix("<local> \"\" status: 200"))
+        #expect(line([], client: nil, isForwarded: true).hasPrefix("<local> \"\" status: 200"))
     }
 
     @Test func guestCannotCloseTheQuotes() {
