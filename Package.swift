@@ -22,7 +22,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
-        dependencies: [.target(name: name), "TestSupport"] + (name == "MetadataModel" ? [] : ["MetadataModel"]) + dependencies,
+        dependencies: [.target(name: name), "TestSupport"] + (name == "MetadataModel" ? [] : ["MetadataModel"])
+            + dependencies,
         swiftSettings: settings
     )
 }
@@ -135,7 +136,6 @@ let package = Package(
                 "InstanceDirectory", "Inventory", "NeutronREST", "NovaBackend",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
         library(
@@ -145,16 +145,15 @@ let package = Package(
                 "EmbeddedNova", "RequestPath", "RelayLoop", "OsloLog", "LinuxHost",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]
         ),
 
-        program("neutron-metadata-agent", ["MetadataAgent", "OsloConfig"]),
+        program("neutron-metadata-agent", ["MetadataAgent", "OsloConfig", "LinuxHost"]),
         program("neutron-ns-metadata-proxy", ["NamespaceProxy", "OsloConfig"]),
         program(
             "bellhop",
             [
-                "MetadataModel", "Standalone", "MetadataAgent", "Inventory", "OsloConfig", "OsloLog",
+                "MetadataModel", "Standalone", "MetadataAgent", "Inventory", "OsloConfig", "OsloLog", "LinuxHost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

@@ -111,6 +111,12 @@ public struct ByteQueue: ~Copyable {
         append(byte: digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
     }
 
+    /// Takes back the last `count` bytes, which nobody has read yet; more than there are takes all.
+    public mutating func removeLast(_ count: Int) {
+        end = max(end - max(count, 0), start)
+        if start == end { removeAll() }
+    }
+
     public mutating func removeAll() {
         start = 0
         end = 0

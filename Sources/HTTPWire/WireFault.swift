@@ -11,8 +11,6 @@ public enum WireFault: Hashable, Sendable, Error {
     case bodyTooLarge
     /// HTTP, but not 1.x.
     case versionNotSupported
-    /// For callers that insist on a length; the scanners never say it, because a request without one has no body.
-    case lengthRequired
     /// `Expect` asks for something else than `100-continue`.
     case expectationFailed
     /// The stream ended before the message did.
@@ -86,7 +84,6 @@ extension WireFault: CustomStringConvertible {
         case .targetTooLong: "the request line is too long"
         case .bodyTooLarge: "the body is too large"
         case .versionNotSupported: "the protocol version is not HTTP/1.x"
-        case .lengthRequired: "the body has no length"
         case .expectationFailed: "an expectation other than 100-continue"
         case .cutShort: "the stream ended before the message"
         }

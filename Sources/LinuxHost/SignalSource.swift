@@ -36,6 +36,12 @@ public struct SignalSource: Sendable {
     /// A signalfd: readable when a signal waits. For poll or epoll (level-triggered).
     public let descriptor: CInt
 
+    /// The process's one source, made at the first use: touch it in `main`, on the main thread, before anything is
+    /// awaited, so that no thread exists in which a signal could take its default action.
+    public static let process: Result<SignalSource, HostError> = {
+        do throws(HostError) { return .success(try SignalSource()) } catch { return .failure(error) }
+    }()
+
     /// Blocks the signals in this thread and its later ones, and makes a write to a closed pipe or socket
     /// an error instead of the program's end. There should be one source in a process; it lives as long.
     public init(_ signals: [HostSignal] = HostSignal.allCases) throws(HostError) {

@@ -11,7 +11,6 @@ import OsloLog
 import RelayLoop
 import RequestPath
 import ServiceLifecycle
-import UnixSignals
 
 /// `neutron-metadata-agent`: reads the configuration, builds the services, runs them.
 public enum AgentMain {
@@ -20,6 +19,8 @@ public enum AgentMain {
     /// Every option of every Neutron release, and oslo.log's.
     public static let options = AgentOptions.all + LoggingOptions.all
 
+    /// `SignalSource.process` must have been made before, on the main thread.
+    ///
     /// - Parameter arguments: without the program's own name.
     /// - Returns: the exit status: 0 after a clean stop, 1 for anything wrong, 2 for a wrong command line.
     public static func run(arguments: [String], environment: [String: String]) async -> Int32 {
@@ -81,9 +82,7 @@ public enum AgentMain {
         arguments: [String],
         log: LogControl
     ) async throws {
-        // Until the services trap them, a reload must not end the program nor a closed connection kill it.
-        signal(SIGHUP, SIG_IGN)
-        signal(SIGPIPE, SIG_IGN)
+        let signals = try SignalStream.start()
         FileLimits.raise()
         let settings = try AgentSettings(configuration)
         for warning in settings.tls.warnings where settings.backend.isSecure { AgentLog.agent.warning("\(warning)") }
@@ -115,7 +114,7 @@ public enum AgentMain {
         let reload = AgentReload(
             loader: loader,
             arguments: arguments,
-            settings: settings,
+            configuration: configuration,
             nova: nova,
             core: core,
             directory: directory,
@@ -125,16 +124,23 @@ public enum AgentMain {
             configuration: ServiceGroupConfiguration(
                 services: [
                     .init(service: directory),
-                    .init(service: reload, successTerminationBehavior: .ignore),
                     .init(
                         service: SocketDoor(core: core, listener: listener),
                         successTerminationBehavior: .gracefullyShutdownGroup
                     ),
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: Logger(label: "neutron.service")
             )
         )
+        let watcher = Task {
+            for await signal in signals {
+                switch signal {
+                case .hangUp: await reload.reload()
+                case .terminate, .interrupt: await group.triggerGracefulShutdown()
+                }
+            }
+        }
+        defer { watcher.cancel() }
         try await group.run()
     }
 }

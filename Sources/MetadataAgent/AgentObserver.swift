@@ -108,8 +108,8 @@ final class AgentObserver: RelayObserver {
         case .backendUnexpected(let status):
             warn("Unexpected response code: \(status)", key: "unexpected \(status)", who)
         case .overloaded:
-            warn("A request was answered 503: too many requests wait", key: "overloaded", who)
-        case .malformedRequest, .requestTimeout, .lengthRequired, .bodyTooLarge, .targetTooLong, .headTooLarge,
+            warn("A request was answered 503: too many request bodies are being collected", key: "overloaded", who)
+        case .malformedRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .headTooLarge,
             .methodNotAllowed, .expectationFailed, .versionNotSupported:
             var details = who
             details["status"] = "\(verdict.status)"

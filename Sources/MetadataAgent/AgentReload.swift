@@ -5,16 +5,15 @@ import NovaBackend
 import OsloConfig
 import OsloLog
 import RequestPath
-import ServiceLifecycle
-import UnixSignals
 
 /// SIGHUP: opens the log files again and takes into use what can be changed without dropping a connection: the
 /// debug switch, the inventory, the shared secret, Nova's address and TLS files. Anything wrong in the new
 /// configuration leaves the old one in force.
-actor AgentReload: Service {
+actor AgentReload {
     private let loader: ConfigurationLoader
     private let arguments: [String]
-    private var settings: AgentSettings
+    /// As it was read last: a change that waits for the next start is told once.
+    private var configuration: Configuration
     private var nova: NovaUpstream
     private let core: AgentCore
     private let directory: AgentDirectory
@@ -23,7 +22,7 @@ actor AgentReload: Service {
     init(
         loader: ConfigurationLoader,
         arguments: [String],
-        settings: AgentSettings,
+        configuration: Configuration,
         nova: NovaUpstream,
         core: AgentCore,
         directory: AgentDirectory,
@@ -31,53 +30,52 @@ actor AgentReload: Service {
     ) {
         self.loader = loader
         self.arguments = arguments
-        self.settings = settings
+        self.configuration = configuration
         self.nova = nova
         self.core = core
         self.directory = directory
         self.log = log
     }
 
-    func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            let systemd = SystemdNotifier()
-            systemd.reloading()
-            reload()
-            systemd.ready()
-        }
-    }
-
-    private func reload() {
+    func reload() {
+        let systemd = SystemdNotifier()
+        systemd.reloading()
+        defer { systemd.ready() }
         log.reopen()
         let logger = AgentLog.agent
         do {
-            guard case .run(let configuration) = try loader.load(arguments: arguments) else { return }
-            let fresh = try AgentSettings(configuration)
+            guard case .run(let freshConfiguration) = try loader.load(arguments: arguments) else { return }
+            let fresh = try AgentSettings(freshConfiguration)
             let freshNova = try NovaUpstream(fresh)
             try directory.reload()
-            log.setDebug(configuration.boolean("debug") ?? false)
-            warnAboutRestart(fresh)
+            log.setDebug(freshConfiguration.boolean("debug") ?? false)
+            warnAboutRestart(freshConfiguration)
             core.reload(signer: InstanceSigner(secret: fresh.secret), upstream: freshNova.settings)
             nova.stop()
             nova = freshNova
-            settings.secret = fresh.secret
-            settings.backend = fresh.backend
+            configuration = freshConfiguration
             logger.info("Configuration reloaded")
         } catch {
-            logger.error("The configuration was not reloaded; the old one stays in force", metadata: ["reason": "\(error)"])
+            logger.error(
+                "The configuration was not reloaded; the old one stays in force",
+                metadata: ["reason": "\(error)"]
+            )
         }
     }
 
-    private func warnAboutRestart(_ fresh: AgentSettings) {
-        var changed: [String] = []
-        if fresh.socketPath != settings.socketPath { changed.append("metadata_proxy_socket") }
-        if fresh.socketPermissions != settings.socketPermissions { changed.append("metadata_proxy_socket_mode") }
-        if fresh.workers != settings.workers { changed.append("metadata_workers") }
-        if fresh.lookupLifetime != settings.lookupLifetime { changed.append("cache_url") }
-        guard !changed.isEmpty else { return }
+    /// What SIGHUP takes into use; any other option that has changed waits for the next start, and that is said.
+    private static let reloadable: Set<String> = [
+        "debug", "metadata_proxy_shared_secret", "nova_metadata_host", "nova_metadata_port", "nova_metadata_protocol",
+        "nova_metadata_insecure", "nova_client_cert", "nova_client_priv_key", "auth_ca_cert", "nova_timeout_seconds",
+        "upstream_connections_max",
+    ]
+
+    private func warnAboutRestart(_ fresh: Configuration) {
+        let waiting = fresh.changes(from: configuration).filter { !Self.reloadable.contains($0.name) }
+        guard !waiting.isEmpty else { return }
         AgentLog.agent.warning(
             "Some changed options take effect at the next start only",
-            metadata: ["options": "\(changed.joined(separator: " "))"]
+            metadata: ["options": "\(waiting.map { "[\($0.group)] \($0.name)" }.joined(separator: ", "))"]
         )
     }
 }

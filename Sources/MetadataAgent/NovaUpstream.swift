@@ -14,19 +14,19 @@ struct NovaUpstream {
         resolver = BackendResolver(
             endpoint: agent.backend,
             onEvent: { event in
-            switch event {
-            case .resolved(let addresses):
-                logger.info(
-                    "nova_metadata_host resolved",
-                    metadata: ["addresses": "\(addresses.map(\.description).joined(separator: " "))"]
-                )
-            case .failed(let reason, let kept):
-                logger.warning(
-                    "nova_metadata_host cannot be resolved",
-                    metadata: ["reason": "\(reason)", "addresses_kept": "\(kept)"]
-                )
+                switch event {
+                case .resolved(let addresses):
+                    logger.info(
+                        "nova_metadata_host resolved",
+                        metadata: ["addresses": "\(addresses.map(\.description).joined(separator: " "))"]
+                    )
+                case .failed(let reason, let kept):
+                    logger.warning(
+                        "nova_metadata_host cannot be resolved",
+                        metadata: ["reason": "\(reason)", "addresses_kept": "\(kept)"]
+                    )
+                }
             }
-        }
         )
         var settings = UpstreamSettings(
             addresses: ResolvedAddresses(resolver: resolver),

@@ -16,9 +16,9 @@ struct SocketDoor: Service {
         let systemd = SystemdNotifier()
         core.relay.open(Door(socket: ListeningSocketHandle(adopting: listener.descriptor), identity: .headers))
         systemd.ready()
-        await withGracefulShutdownHandler {
+        let wasAsked = await withGracefulShutdownHandler {
             await withCheckedContinuation { continuation in
-                core.relay.whenStopped { continuation.resume() }
+                core.relay.whenStopped { wasDrained in continuation.resume(returning: wasDrained) }
             }
         } onGracefulShutdown: {
             systemd.stopping()
@@ -27,5 +27,12 @@ struct SocketDoor: Service {
             core.relay.drain(grace: Self.drainGrace)
         }
         listener.unlinkIfOurs()
+        // systemd restarts a service that failed, not one that stopped.
+        guard wasAsked else { throw RelayEnded() }
     }
+}
+
+/// The relay loops ended though nobody asked them to; the log has the reason.
+struct RelayEnded: Error, CustomStringConvertible {
+    let description = "The relay loops ended by themselves; see the lines before."
 }

@@ -39,14 +39,13 @@ public enum Verdict: Error, Hashable, Sendable {
     // 2 admit
     case malformedRequest
     case requestTimeout
-    case lengthRequired
     case bodyTooLarge
     case targetTooLong
     case headTooLarge
     case methodNotAllowed
     case expectationFailed
     case versionNotSupported
-    /// Every connection, buffer or waiting place that the limits allow is in use.
+    /// The memory that request bodies of unknown length may take together is in use.
     case overloaded
 
     // 3 resolve
@@ -72,7 +71,6 @@ public enum Verdict: Error, Hashable, Sendable {
         case .instanceNotFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .lengthRequired: 411
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .expectationFailed: 417
@@ -101,7 +99,6 @@ public enum Verdict: Error, Hashable, Sendable {
         case .addressMissing: "The request does not carry exactly one usable client address."
         case .malformedRequest: "The request is not valid HTTP/1.1."
         case .requestTimeout: "The request did not arrive in time."
-        case .lengthRequired: "The request body needs a Content-Length or chunked encoding."
         case .bodyTooLarge: "The request body is too large."
         case .targetTooLong: "The request target is too long."
         case .headTooLarge: "The request header is too large."

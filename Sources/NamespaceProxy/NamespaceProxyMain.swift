@@ -93,7 +93,11 @@ public enum NamespaceProxyMain {
             let logger = error.code == .idMissing || error.code == .badOption ? ProxyLog.proxy : ProxyLog.daemon
             logger.critical("\(error.message)")
             let sentence = "\(program): error: \(error.message)"
-            if let report = start?.report { report.failed(status: 1, sentence: sentence) } else { StandardError.write(sentence) }
+            if let report = start?.report {
+                report.failed(status: 1, sentence: sentence)
+            } else {
+                StandardError.write(sentence)
+            }
             return 1
         }
     }

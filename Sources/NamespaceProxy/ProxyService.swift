@@ -44,7 +44,7 @@ struct ProxyService {
     func run(until signals: SignalSource, reload: () -> Void) -> Bool {
         // The main thread waits for nothing but signals, so the loop's end has to come as one.
         let stopped = StoppedFlag()
-        relay.whenStopped {
+        relay.whenStopped { _ in
             stopped.set()
             kill(getpid(), HostSignal.terminate.number)
         }

@@ -29,7 +29,6 @@ struct ProxyStart {
                 try file?.write()
             } catch {
                 // From here on only the pipe reaches whoever started us.
-                ProxyLog.daemon.critical("\(error.message)")
                 report.failed(status: 1, sentence: "\(NamespaceProxyMain.program): error: \(error.message)")
                 start.end()
                 throw error

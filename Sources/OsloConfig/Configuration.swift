@@ -38,6 +38,13 @@ public struct Configuration: Sendable {
         positions = Dictionary(entries.indices.map { (entries[$0].option.key, $0) }) { first, _ in first }
     }
 
+    /// The options whose values differ from `other`'s, as `name` or `[group] name`; both must have the same table.
+    public func changes(from other: Configuration) -> [Option.Name] {
+        zip(entries, other.entries).compactMap { entry, old in
+            entry.value == old.value ? nil : Option.Name(group: entry.option.group, name: entry.option.name)
+        }
+    }
+
     /// The text of any option that has a single value; nil if it is unset. An empty text is a value.
     public func string(_ name: String, group: String = "DEFAULT") -> String? {
         switch value(name, group) {

@@ -75,7 +75,10 @@ public enum SocketAddress: Hashable, Sendable {
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
     ) -> CInt {
         withUnsafePointer(to: &address) { pointer in
-            body(UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self), socklen_t(MemoryLayout<Address>.size))
+            body(
+                UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self),
+                socklen_t(MemoryLayout<Address>.size)
+            )
         }
     }
 }

@@ -19,7 +19,6 @@ enum Admit {
         case .targetTooLong: .targetTooLong
         case .bodyTooLarge: .bodyTooLarge
         case .versionNotSupported: .versionNotSupported
-        case .lengthRequired: .lengthRequired
         case .expectationFailed: .expectationFailed
         }
     }

@@ -7,12 +7,10 @@ extension GuestConnection {
     /// The answer's head is complete; its bytes stay with the upstream connection until they are passed on.
     func answerArrived(_ answer: ResponseHead) {
         let instance = exchange.instance?.instance
-        if worker.mapping == .nova {
-            switch answer.status {
-            case 403: worker.observer.noted(.signatureRefused(instance))
-            case 500, 502, 503, 504: worker.observer.noted(.backendError(status: answer.status, instance))
-            default: break
-            }
+        switch answer.status {
+        case 403 where worker.mapping == .nova: worker.observer.noted(.signatureRefused(instance))
+        case 500, 502, 503, 504: worker.observer.noted(.backendError(status: answer.status, instance))
+        default: break
         }
         perform(exchange.answered(status: answer.status, mapping: worker.mapping, now: worker.loop.now))
     }
@@ -32,6 +30,7 @@ extension GuestConnection {
         hasUnreadRequest = !hasSentWholeRequest
         if answerFraming == .untilClose || hasUnreadRequest { closesAfterAnswer = true }
         answerStatus = answer.status
+        isAnswerOnItsWay = false
         let before = output.count
         Answer.writeHead(
             of: answer,
@@ -76,10 +75,11 @@ extension GuestConnection {
 
     /// The answer ended before its end.
     func answerCut() {
-        if answerStatus == 0 {
-            refuse(.backendBroken)
-        } else {
-            abort()
-        }
+        guard answerStatus != 0 else { return refuse(.backendBroken) }
+        guard !isAnswerOnItsWay else { return abort() }
+        // Nothing of it has left yet, so the guest can be told in words.
+        output.removeLast(Int(bytesSent))
+        bytesSent = 0
+        refuse(.backendBroken)
     }
 }

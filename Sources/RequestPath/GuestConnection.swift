@@ -63,6 +63,8 @@ final class GuestConnection: LoopHandler {
     var answerFraming = Answer.Framing.none
     var answerStatus = 0
     var bytesSent: UInt64 = 0
+    /// Some of the bytes queued since the answer began have left; until then it can still become another answer.
+    var isAnswerOnItsWay = false
     private var lingered = 0
 
     init(worker: RelayWorker, door: Door, peer: IPAddress?, descriptor: CInt) {
@@ -107,6 +109,8 @@ final class GuestConnection: LoopHandler {
         case .readingHead:
             headTimedOut()
         case .collecting:
+            refuse(.requestTimeout)
+        case .exchanging where isGuestLate:
             refuse(.requestTimeout)
         case .exchanging:
             perform(exchange.deadlinePassed(now: worker.loop.now))
@@ -399,8 +403,7 @@ final class GuestConnection: LoopHandler {
         }
         if forwardedAt == nil { forwardedAt = worker.loop.now }
         if !collected.isEmpty { collected.withBytes { connection.send($0) } }
-        exchange.sent(now: worker.loop.now)
-        setDeadline(exchange.deadline)
+        progressed()
         if body != nil {
             inviteBody()
             streamBody()
@@ -429,7 +432,13 @@ final class GuestConnection: LoopHandler {
         guard isUpstreamReady, let upstream, head?.framing != .chunked else { return }
         var hasSent = false
         defer { if hasSent, self.upstream === upstream { upstream.flush() } }
-        while body != nil, upstream.queuedBytes < worker.settings.queuedBytesMax {
+        while body != nil {
+            if upstream.queuedBytes >= worker.settings.queuedBytesMax {
+                // Only what the socket does not take now is reported later: no report would follow a queue that is
+                // emptied at once.
+                upstream.flush()
+                guard upstream.queuedBytes < worker.settings.queuedBytesMax else { return }
+            }
             let step = input.withBytes { body?.next($0) ?? .end(skip: 0) }
             switch step {
             case .payload(let skip, let count):
@@ -446,6 +455,7 @@ final class GuestConnection: LoopHandler {
             case .end(let skip):
                 input.consume(skip)
                 body = nil
+                progressed()
             case .fault:
                 abort()
                 return
@@ -453,11 +463,17 @@ final class GuestConnection: LoopHandler {
         }
     }
 
-    private func progressed() {
-        if phase == .exchanging, exchange.state == .sent {
-            exchange.sent(now: worker.loop.now)
-            setDeadline(exchange.deadline)
-        }
+    /// Bytes of the request went on their way: the side that is next has its full time again.
+    func progressed() {
+        guard phase == .exchanging, exchange.state == .connecting || exchange.state == .sent else { return }
+        exchange.sent(now: worker.loop.now)
+        setDeadline(body == nil ? exchange.deadline : worker.loop.now + worker.settings.clientTimeout)
+    }
+
+    /// The next hop has taken all there is of the body, and the guest sends no more.
+    private var isGuestLate: Bool {
+        guard isUpstreamReady, body != nil, let upstream else { return false }
+        return upstream.queuedBytes == 0
     }
 
     var hasSentWholeRequest: Bool { body == nil }
@@ -661,7 +677,10 @@ final class GuestConnection: LoopHandler {
             switch output.withUnsafeBytes({ Descriptor.write(descriptor, $0) }) {
             case .bytes(let count):
                 output.consume(count)
-                if phase == .passingOn { setDeadline(worker.loop.now + patience) }
+                if phase == .passingOn {
+                    isAnswerOnItsWay = true
+                    setDeadline(worker.loop.now + patience)
+                }
             case .wouldBlock:
                 watch()
                 return

@@ -41,7 +41,7 @@ public enum PathNote: Sendable {
     case malformed(WireFault, client: IPAddress?)
     /// Nova refused the signature: the shared secrets probably differ.
     case signatureRefused(Instance?)
-    /// Nova answered 500, 502, 503 or 504.
+    /// The next hop answered 500, 502, 503 or 504.
     case backendError(status: Int, Instance?)
     /// A connection to the next hop failed; held requests are tried again.
     case connectFailed(SocketAddress?, reason: String)

@@ -30,7 +30,8 @@ public final class RelayService: Sendable {
 
     private struct Running {
         var workers: Int
-        var whenStopped: [@Sendable () -> Void] = []
+        var isDraining = false
+        var whenStopped: [@Sendable (Bool) -> Void] = []
     }
 
     /// Starts the loops; they have no door yet.
@@ -86,23 +87,25 @@ public final class RelayService: Sendable {
 
     /// Closes the doors, lets the requests in flight finish for at most `grace`, then stops the loops.
     public func drain(grace: LoopSpan) {
+        running.withLock { $0.isDraining = true }
         for mailbox in mailboxes { mailbox.post(.drain(grace)) }
     }
 
-    /// Calls `body` once all loops have stopped; at once if they have.
-    public func whenStopped(_ body: @escaping @Sendable () -> Void) {
-        let isOver = running.withLock { running in
+    /// Calls `body` once all loops have stopped; at once if they have. It is told whether they were drained, or ended
+    /// by themselves.
+    public func whenStopped(_ body: @escaping @Sendable (_ wasDrained: Bool) -> Void) {
+        let wasDrained: Bool? = running.withLock { running in
             if running.workers > 0 { running.whenStopped.append(body) }
-            return running.workers == 0
+            return running.workers == 0 ? running.isDraining : nil
         }
-        if isOver { body() }
+        if let wasDrained { body(wasDrained) }
     }
 
     private func workerStopped() {
-        let bodies = running.withLock { running in
+        let (bodies, wasDrained) = running.withLock { running in
             running.workers -= 1
-            return running.workers == 0 ? running.whenStopped : []
+            return (running.workers == 0 ? running.whenStopped : [], running.isDraining)
         }
-        for body in bodies { body() }
+        for body in bodies { body(wasDrained) }
     }
 }

@@ -255,6 +255,8 @@ final class UpstreamConnection: LoopHandler {
         switch scan {
         case .needMore:
             guard read(&reads) else { return endedEarly(guest) }
+            // It is slow, but it is not silent.
+            guest.progressed()
             return true
         case .fault:
             abandon { $0.upstreamFailed(.malformedAnswer) }

@@ -17,7 +17,9 @@ struct PrivateDirectory {
                 errorNumber: reason
             )
         }
-        path = template.withUnsafeBufferPointer { String(decoding: $0.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self) }
+        path = template.withUnsafeBufferPointer {
+            String(decoding: $0.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
     }
 
     func remove() {

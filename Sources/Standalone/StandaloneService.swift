@@ -12,7 +12,6 @@ import OsloLog
 import RelayLoop
 import RequestPath
 import ServiceLifecycle
-import UnixSignals
 
 /// A complete metadata service for a lab, in one process and without OpenStack: doors for guests, the agent's six steps,
 /// the inventory as directory, and an embedded Nova behind it.
@@ -33,8 +32,7 @@ public struct StandaloneService: Sendable {
     ///
     /// - Throws: `InventoryError` naming file, line and key, `HostError` where an address cannot be listened to.
     public func run() async throws {
-        signal(SIGHUP, SIG_IGN)
-        signal(SIGPIPE, SIG_IGN)
+        let signals = try SignalStream.start()
         FileLimits.raise()
         let directory = try InventoryDirectory(path: options.inventoryPath)
         let doors = try options.doors(inventory: directory.inventory)
@@ -124,21 +122,36 @@ public struct StandaloneService: Sendable {
             )
         }
         services.append(
-            .init(service: InventoryReload(directory: directory, core: core, log: log), successTerminationBehavior: .ignore)
-        )
-        services.append(
             .init(
                 service: RelayLife(core: core, socket: socket),
                 successTerminationBehavior: .gracefullyShutdownGroup
             )
         )
-        try await ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: services,
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: Logger(label: "bellhop.service")
-            )
-        ).run()
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: services, logger: Logger(label: "bellhop.service"))
+        )
+        let watcher = Task {
+            for await signal in signals {
+                switch signal {
+                case .hangUp: reload(directory, core)
+                case .terminate, .interrupt: await group.triggerGracefulShutdown()
+                }
+            }
+        }
+        defer { watcher.cancel() }
+        try await group.run()
+    }
+
+    /// SIGHUP reads the inventory again; a broken file leaves the old one in force.
+    private func reload(_ directory: InventoryDirectory, _ core: AgentCore) {
+        log.reopen()
+        do throws(InventoryError) {
+            try directory.reload()
+            core.forgetInstances()
+            logger.info("Inventory reloaded", metadata: ["instances": "\(directory.inventory.instances.count)"])
+        } catch {
+            logger.error("The inventory was not reloaded; the old one stays in force", metadata: ["reason": "\(error)"])
+        }
     }
 
     /// Between our own signature and our own check nobody needs to know it.
@@ -159,33 +172,12 @@ private struct RelayLife: Service {
     func run() async throws {
         await withGracefulShutdownHandler {
             await withCheckedContinuation { continuation in
-                core.relay.whenStopped { continuation.resume() }
+                core.relay.whenStopped { _ in continuation.resume() }
             }
         } onGracefulShutdown: {
             SystemdNotifier().stopping()
             socket?.unlinkIfOurs()
             core.relay.drain(grace: Self.grace)
-        }
-    }
-}
-
-/// SIGHUP reads the inventory again; a broken file leaves the old one in force.
-private struct InventoryReload: Service {
-    let directory: InventoryDirectory
-    let core: AgentCore
-    let log: LogControl
-
-    func run() async throws {
-        let logger = Logger(label: "bellhop.serve")
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            log.reopen()
-            do throws(InventoryError) {
-                try directory.reload()
-                core.forgetInstances()
-                logger.info("Inventory reloaded", metadata: ["instances": "\(directory.inventory.instances.count)"])
-            } catch {
-                logger.error("The inventory was not reloaded; the old one stays in force", metadata: ["reason": "\(error)"])
-            }
         }
     }
 }

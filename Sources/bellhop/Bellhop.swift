@@ -2,7 +2,6 @@ import ArgumentParser
 import MetadataModel
 
 /// `bellhop`: the standalone service and the operator's commands.
-@main
 struct Bellhop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bellhop",

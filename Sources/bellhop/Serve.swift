@@ -14,10 +14,13 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Also listen for guests at ADDRESS:PORT, as coming from NETWORK (a network or router by name or id).")
     var listen: [String] = []
 
-    @Option(name: .customLong("nova-listen"), help: "Also serve as Nova's metadata API at ADDRESS:PORT, for real agents.")
+    @Option(
+        name: .customLong("nova-listen"),
+        help: "Also serve as Nova's metadata API at ADDRESS:PORT, for real agents."
+    )
     var novaListen: String?
 
-    @Option(help: "The shared secret of --nova-listen and --metadata-proxy-socket. Visible in ps: prefer --secret-file.")
+    @Option(help: "The shared secret of --nova-listen. Visible in ps: prefer --secret-file.")
     var secret: String?
 
     @Option(name: .customLong("secret-file"), help: "A file whose first line is the shared secret.")
@@ -46,6 +49,11 @@ struct Serve: AsyncParsableCommand {
         guard (1...64).contains(workers) else { throw ValidationError("--workers must be 1 to 64.") }
         if let novaListen, Self.address(novaListen) == nil {
             throw ValidationError("--nova-listen \(novaListen): expected ADDRESS:PORT, as in 127.0.0.1:8775.")
+        }
+        if novaListen != nil, secret == nil, secretFile == nil {
+            throw ValidationError(
+                "--nova-listen needs --secret-file or --secret: without one anybody could be any instance."
+            )
         }
         if secret != nil, secretFile != nil { throw ValidationError("Give --secret or --secret-file, not both.") }
     }

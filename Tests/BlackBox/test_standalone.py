@@ -175,12 +175,20 @@ def test_many_requests_on_one_connection(standalone):
 
 def test_sigterm_ends_it_with_0(standalone):
     program = standalone.start()
+    assert standalone.text("/openstack")
     assert program.stop() == 0
     assert not wire.accepts(standalone.where)
 
 
 def test_sigint_ends_it_as_well(standalone):
-    assert standalone.start().stop(signal.SIGINT) in (0, -signal.SIGINT, 130)
+    program = standalone.start()
+    assert standalone.text("/openstack")
+    assert program.stop(signal.SIGINT) == 0
+
+
+def test_a_signal_right_after_the_start_is_a_clean_stop_too(standalone):
+    for _ in range(5):
+        assert standalone.start().stop() == 0
 
 
 def test_sighup_takes_a_changed_inventory_into_use(standalone):

@@ -184,7 +184,7 @@ struct RequestFaultTests {
         ]
         let faults: [WireFault] =
             reasons.map { .malformed($0) } + [
-                .headTooLarge, .targetTooLong, .bodyTooLarge, .versionNotSupported, .lengthRequired, .expectationFailed,
+                .headTooLarge, .targetTooLong, .bodyTooLarge, .versionNotSupported, .expectationFailed,
                 .cutShort,
             ]
         #expect(Set(faults.map(\.description)).count == faults.count)

@@ -21,7 +21,8 @@ import Testing
 
     @Test func linkLocalIsExactlyFe80Slash10() throws {
         for (text, isLinkLocal) in [
-            ("fe80::1", true), ("febf::1", true), ("fec0::1", false), ("169.254.169.254", false), ("2001:db8::1", false),
+            ("fe80::1", true), ("febf::1", true), ("fec0::1", false), ("169.254.169.254", false),
+            ("2001:db8::1", false),
         ] {
             #expect(try #require(IPAddress(text)).isIPv6LinkLocal == isLinkLocal)
         }
@@ -43,7 +44,9 @@ import Testing
         #expect(MACAddress(text)?.description == "fa:16:3e:00:00:01")
     }
 
-    @Test(arguments: ["", "fa:16:3e:00:00", "fa:16:3e:00:00:0g", "fa:16:3e:00:00:001", "fa-16-3e-00-00-01", "+a:16:3e:0:0:1"])
+    @Test(arguments: [
+        "", "fa:16:3e:00:00", "fa:16:3e:00:00:0g", "fa:16:3e:00:00:001", "fa-16-3e-00-00-01", "+a:16:3e:0:0:1",
+    ])
     func whatIsNotAMACIsRefused(text: String) {
         #expect(MACAddress(text) == nil)
     }
@@ -66,7 +69,9 @@ import Testing
     }
 
     @Test func spellingsAreDifferentIDs() {
-        #expect(ResourceID("6c9b4fc2-94f7-47de-8424-6fd91247ff83") != ResourceID("6C9B4FC2-94F7-47DE-8424-6FD91247FF83"))
+        #expect(
+            ResourceID("6c9b4fc2-94f7-47de-8424-6fd91247ff83") != ResourceID("6C9B4FC2-94F7-47DE-8424-6FD91247FF83")
+        )
     }
 
     @Test(arguments: ["", "a b", "a\r\nX-Tenant-ID: b", "ü", "\u{0}", String(repeating: "x", count: 256)])

@@ -88,7 +88,9 @@ private func text(_ queue: borrowing ByteQueue) -> String {
         #expect(result == .success(Sender(scope: .network(network), address: peer)))
     }
 
-    @Test(arguments: [("250", 250), ("0", 0), ("x", 0), ("-1", 0), ("9999999", 0), ("8500", 8_500)] as [(String, UInt64)])
+    @Test(
+        arguments: [("250", 250), ("0", 0), ("x", 0), ("-1", 0), ("9999999", 0), ("8500", 8_500)] as [(String, UInt64)]
+    )
     func timeHeldByTheProxyIsRead(value: String, milliseconds: UInt64) throws {
         let (head, bytes) = try scan(
             "GET / HTTP/1.1\r\nX-Neutron-Network-ID: a\r\nX-Forwarded-For: 10.0.0.5\r\nX-Bellhop-Held: \(value)\r\n\r\n"
@@ -108,7 +110,9 @@ private func text(_ queue: borrowing ByteQueue) -> String {
         address = try #require(IPAddress("10.0.0.255"))
     }
 
-    private func forward(_ request: String, _ credentials: Forward.Credentials, _ body: Forward.Body = .none) throws -> String {
+    private func forward(_ request: String, _ credentials: Forward.Credentials, _ body: Forward.Body = .none) throws
+        -> String
+    {
         let (head, bytes) = try scan(request)
         var output = ByteQueue()
         Forward.writeHead(
@@ -171,14 +175,16 @@ private func text(_ queue: borrowing ByteQueue) -> String {
 }
 
 @Suite struct AnswerTests {
-    private func refusal(_ verdict: Verdict, isHead: Bool = false, _ persistence: Answer.Persistence = .asUsual) -> String {
+    private func refusal(_ verdict: Verdict, isHead: Bool = false, _ persistence: Answer.Persistence = .asUsual)
+        -> String
+    {
         var output = ByteQueue()
         Answer.writeRefusal(verdict, to: &output, isHead: isHead, persistence: persistence, date: HTTPDate())
         return text(output)
     }
 
     private static let verdicts: [Verdict] = [
-        .scopeMissing, .scopeAmbiguous, .addressMissing, .malformedRequest, .requestTimeout, .lengthRequired,
+        .scopeMissing, .scopeAmbiguous, .addressMissing, .malformedRequest, .requestTimeout,
         .bodyTooLarge, .targetTooLong, .headTooLarge, .methodNotAllowed, .expectationFailed, .versionNotSupported,
         .overloaded, .instanceNotFound(.noPort), .directoryAway, .directoryFailed, .backendAway, .backendTimeout,
         .backendBroken, .backendUnexpected(status: 201),
@@ -203,7 +209,9 @@ private func text(_ queue: borrowing ByteQueue) -> String {
         #expect(!refusal(.malformedRequest).contains("Connection"))
     }
 
-    private func head(_ answer: String, _ framing: Answer.Framing, to method: RequestHead.Method = .get) throws -> String {
+    private func head(_ answer: String, _ framing: Answer.Framing, to method: RequestHead.Method = .get) throws
+        -> String
+    {
         let bytes = Array(answer.utf8)
         var scanner = ResponseHeadScanner()
         guard case .complete(let head) = scanner.scan(bytes.span, answering: method) else {
@@ -230,7 +238,11 @@ private func text(_ queue: borrowing ByteQueue) -> String {
             """,
             .length(3)
         )
-        #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/x; charset=latin-1\r\nRetry-After: 7\r\nContent-Length: 3\r\nDate: "))
+        #expect(
+            answer.hasPrefix(
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/x; charset=latin-1\r\nRetry-After: 7\r\nContent-Length: 3\r\nDate: "
+            )
+        )
         #expect(!answer.contains("secret") && !answer.contains("Internal"))
     }
 
