@@ -13,6 +13,12 @@ public enum Descriptor {
         }
     }
 
+    /// Whether a read would give anything: bytes, the end, or an error. Takes nothing out.
+    public static func hasNews(_ descriptor: CInt) -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, CInt(MSG_PEEK)) >= 0 || (errno != EAGAIN && errno != EINTR)
+    }
+
     /// Never raises SIGPIPE.
     ///
     /// - Parameter moreFollows: hold a partial segment back because more bytes or the end come at once.

@@ -162,7 +162,8 @@ final class UpstreamConnection: LoopHandler {
             pump()
         case .idle:
             // The first report after registering says "writable"; anything to read is the other side's goodbye.
-            guard readiness.contains(.readable) else { return }
+            // An old report may still be on its way, so the socket itself is asked.
+            guard readiness.contains(.readable), Descriptor.hasNews(descriptor) else { return }
             pool.removeIdle(self)
             close()
         case .head, .pending, .gathering, .body:

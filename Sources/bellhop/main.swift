@@ -1,7 +1,14 @@
 import ArgumentParser
+import Glibc
 import LinuxHost
 
-// Before the first await: see SignalSource.process. A failure is reported by whoever asks for the signals.
+// Before any other thread: see SignalSource.process. A failure is reported by whoever asks for the signals.
 _ = SignalSource.process
 
-await Bellhop.main(nil)
+// Not awaited here: an asynchronous main thread waits with an empty signal mask, and signals would end the process.
+Task.detached {
+    await Bellhop.main(nil)
+    exit(0)
+}
+
+while true { pause() }

@@ -27,12 +27,12 @@ def mode(path):
         ({"metadata_proxy_user": "0"}, 0o644),
         ({"metadata_proxy_user": "root"}, 0o644),
         ({"metadata_proxy_group": "nogroup"}, 0o644),
-        ({"metadata_proxy_user": "nobody"}, 0o664),
-        ({"metadata_proxy_user": "nobody", "metadata_proxy_group": "EGID"}, 0o664),
-        ({"metadata_proxy_user": "nobody", "metadata_proxy_group": "nogroup"}, 0o666),
-        ({"metadata_proxy_user": "65534", "metadata_proxy_group": "65534"}, 0o666),
+        ({"metadata_proxy_user": "daemon"}, 0o664),
+        ({"metadata_proxy_user": "daemon", "metadata_proxy_group": "EGID"}, 0o664),
+        ({"metadata_proxy_user": "daemon", "metadata_proxy_group": "daemon"}, 0o666),
+        ({"metadata_proxy_user": "1", "metadata_proxy_group": "1"}, 0o666),
         ({"metadata_proxy_user": "EUID", "metadata_proxy_group": "nogroup"}, 0o644),
-        ({"metadata_proxy_user": "nobody", "metadata_proxy_socket_mode": "user"}, 0o644),
+        ({"metadata_proxy_user": "daemon", "metadata_proxy_socket_mode": "user"}, 0o644),
     ],
     ids=lambda value: (
         " ".join(f"{k.removeprefix('metadata_proxy_')}={v}" for k, v in value.items()) or "nothing set"

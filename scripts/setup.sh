@@ -1,0 +1,118 @@
+#!/bin/sh
+# Installs the Debian packages that building, running and testing Bellhop need; nothing when all are there.
+#
+#   scripts/setup.sh build    what `make build` and `make run` need
+#   scripts/setup.sh test     that, and what `make test` needs
+#
+# No service is started, neither now nor at the next boot. haproxy and cloud-init, which would bring services along,
+# are not installed at all: their packages are only unpacked under .build/tools, where the tests find them.
+set -eu
+
+cd "$(dirname "$0")/.."
+tools=$PWD/.build/tools
+
+# The Swift toolchain's own libraries, its linker's, then ours.
+build_packages="
+    libcurl4 libxml2 libsqlite3-0 libncurses6 libstdc++6 tzdata
+    binutils libc6-dev libgcc-12-dev libstdc++-12-dev zlib1g-dev
+    make git ca-certificates curl pkg-config libssl-dev"
+
+test_packages="
+    python3 python3-pytest procps iproute2 iptables openssl util-linux shellcheck
+    liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0 libsystemd0
+    python3-configobj python3-jinja2 python3-jsonpatch python3-jsonschema python3-netifaces python3-oauthlib
+    python3-requests python3-serial python3-yaml"
+
+unpacked_packages="haproxy cloud-init"
+
+say() { echo "setup: $*"; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        say "to install packages, run this as root or install sudo: $*" >&2
+        exit 1
+    fi
+}
+
+installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+indexes_fresh=no
+refresh_indexes() {
+    [ $indexes_fresh = yes ] || as_root apt-get -o DPkg::Lock::Timeout=300 update -qq
+    indexes_fresh=yes
+}
+
+# A package that starts a service asks policy-rc.d first; this one says no and is taken away afterwards.
+forbid_services() {
+    policy=/usr/sbin/policy-rc.d
+    [ ! -e $policy ] || return 0
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'exit 1' INT TERM
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod 755 $policy
+}
+
+install_missing() {
+    missing=
+    for package in "$@"; do
+        installed "$package" || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    say "installing$missing"
+    refresh_indexes
+    forbid_services
+    # shellcheck disable=SC2086 # a list of words
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+unpack() {
+    [ ! -e "$tools/$1.unpacked" ] || return 0
+    say "unpacking $1 under .build/tools (not installed)"
+    mkdir -p "$tools/$1"
+    refresh_indexes
+    download=$(mktemp -d)
+    (cd "$download" && apt-get -qq download "$1" 2>"$download/errors") || {
+        cat "$download/errors" >&2
+        rm -rf "$download"
+        exit 1
+    }
+    dpkg-deb -x "$download"/"$1"_*.deb "$tools/$1"
+    rm -rf "$download"
+    touch "$tools/$1.unpacked"
+}
+
+command -v apt-get >/dev/null || {
+    say "this needs Debian's apt-get; elsewhere install by hand: $build_packages" >&2
+    exit 1
+}
+
+case ${1:-} in
+build)
+    # shellcheck disable=SC2086
+    install_missing $build_packages
+    ;;
+test)
+    # shellcheck disable=SC2086
+    install_missing $build_packages $test_packages
+    for package in $unpacked_packages; do
+        unpack "$package"
+    done
+    ;;
+*)
+    echo "usage: $0 build|test" >&2
+    exit 2
+    ;;
+esac
+
+command -v swift >/dev/null || {
+    say "the Swift toolchain (6.2 or newer) is not in PATH; get it from https://www.swift.org/install/linux/" >&2
+    say "and put its usr/bin first in PATH" >&2
+    exit 1
+}
