@@ -101,6 +101,20 @@ let package = Package(
             ]
         ),
 
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        library(
+            "OsloMessaging",
+            ["CRabbitMQ", "CEpoll", "RelayLoop", .product(name: "Logging", package: "swift-log")]
+        ),
+        library(
+            "NeutronRPC",
+            [
+                "MetadataModel", "InstanceDirectory", "OsloMessaging",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+
         // Nova: the real one as upstream, and our own for the standalone mode.
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         library(
@@ -133,7 +147,7 @@ let package = Package(
             "MetadataAgent",
             [
                 "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "HTTPWire", "RequestPath", "RelayLoop",
-                "InstanceDirectory", "Inventory", "NeutronREST", "NovaBackend",
+                "InstanceDirectory", "Inventory", "NeutronREST", "OsloMessaging", "NeutronRPC", "NovaBackend",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]

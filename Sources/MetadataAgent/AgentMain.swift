@@ -58,11 +58,6 @@ public enum AgentMain {
     ) async -> Int32 {
         let logger = AgentLog.agent
         StartLines.write(program: program, version: BellhopVersion.text, configuration, main: logger)
-        if configuration.isSet("transport_url") || configuration.isSet("rabbit_host", group: "oslo_messaging_rabbit") {
-            logger.warning(
-                "RabbitMQ is configured, but look-ups over it and state reports are not available in this version"
-            )
-        }
         do {
             try await serve(configuration, loader: loader, arguments: arguments, log: log)
             logger.info("Stopped")
@@ -86,8 +81,10 @@ public enum AgentMain {
         FileLimits.raise()
         let settings = try AgentSettings(configuration)
         for warning in settings.tls.warnings where settings.backend.isSecure { AgentLog.agent.warning("\(warning)") }
+        for warning in settings.warnings { AgentLog.agent.warning("\(warning)") }
 
-        let directory = try AgentDirectory(settings.directory)
+        let bus = try AgentBus(settings)
+        let directory = try AgentDirectory(settings, bus: bus?.bus)
         let nova = try NovaUpstream(settings)
         let core = try AgentCore(
             directory: directory.directory,
@@ -122,13 +119,7 @@ public enum AgentMain {
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(service: directory),
-                    .init(
-                        service: SocketDoor(core: core, listener: listener),
-                        successTerminationBehavior: .gracefullyShutdownGroup
-                    ),
-                ],
+                services: services(bus, directory, SocketDoor(core: core, listener: listener), settings),
                 logger: Logger(label: "neutron.service")
             )
         )
@@ -142,5 +133,23 @@ public enum AgentMain {
         }
         defer { watcher.cancel() }
         try await group.run()
+    }
+
+    /// In the order of their start; they stop in the opposite one.
+    private static func services(
+        _ bus: AgentBus?,
+        _ directory: AgentDirectory,
+        _ door: SocketDoor,
+        _ settings: AgentSettings
+    ) -> [ServiceGroupConfiguration.ServiceConfiguration] {
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        if let bus { services.append(.init(service: bus)) }
+        services.append(.init(service: directory))
+        services.append(.init(service: door, successTerminationBehavior: .gracefullyShutdownGroup))
+        // After the socket: the server should not hear of an agent that serves nobody yet.
+        if let reporter = bus?.reporter(settings) {
+            services.append(.init(service: reporter, successTerminationBehavior: .ignore))
+        }
+        return services
     }
 }

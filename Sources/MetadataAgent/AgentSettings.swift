@@ -4,6 +4,7 @@ import MetadataModel
 import NeutronREST
 import NovaBackend
 import OsloConfig
+import OsloMessaging
 import RelayLoop
 import RequestPath
 
@@ -12,6 +13,8 @@ public struct AgentSettings: Sendable {
     /// Where instances are looked up.
     public enum DirectoryKind: Sendable {
         case inventory(path: String)
+        /// Over the message bus, and by REST where that fails.
+        case rpc(fallback: RESTSettings?)
         case rest(RESTSettings)
     }
 
@@ -21,6 +24,12 @@ public struct AgentSettings: Sendable {
     public var backlog: CInt
     public var workers: Int
     public var directory: DirectoryKind
+    /// Nil if no message bus is configured.
+    public var messaging: MessagingSettings?
+    /// How long one call over the message bus may take.
+    public var rpcTimeout: Duration
+    /// Nil if no state reports are wanted, or there is no bus for them.
+    public var reports: ReportSettings?
     /// How long a found instance answers later requests.
     public var lookupLifetime: Duration
     public var backend: BackendEndpoint
@@ -30,6 +39,8 @@ public struct AgentSettings: Sendable {
     public var upstreamConnectionsMax: Int
     public var relay: RelaySettings
     public var forwardedForPolicy: ForwardedForPolicy
+    /// What an operator may not have meant, a sentence each.
+    public var warnings: [String]
 
     /// - Throws: `AgentSettingsError` where options that are valid each by itself do not fit together.
     public init(_ configuration: Configuration) throws(AgentSettingsError) {
@@ -46,7 +57,16 @@ public struct AgentSettings: Sendable {
         )
         backlog = CInt(clamping: configuration.integer("metadata_backlog") ?? 4_096)
         workers = Self.workers(configuration.integer("metadata_workers"))
-        directory = try Self.directory(configuration)
+        let messaging = try ConfiguredMessaging(configuration)
+        warnings = messaging.warnings
+        directory = try Self.directory(configuration, hasBus: messaging.isConfigured)
+        switch directory {
+        // Asked for by name, it is there with all its defaults.
+        case .rpc: self.messaging = messaging.settings
+        case .inventory, .rest: self.messaging = messaging.isConfigured ? messaging.settings : nil
+        }
+        rpcTimeout = min(.seconds(configuration.integer("rpc_response_timeout") ?? 60), .seconds(30))
+        reports = self.messaging == nil ? nil : ReportSettings(configuration)
         lookupLifetime = LookupLifetime.from(configuration)
         do {
             backend = try BackendEndpoint(
@@ -82,7 +102,10 @@ public struct AgentSettings: Sendable {
         max(option ?? processors / 2, 1)
     }
 
-    private static func directory(_ configuration: Configuration) throws(AgentSettingsError) -> DirectoryKind {
+    private static func directory(
+        _ configuration: Configuration,
+        hasBus: Bool
+    ) throws(AgentSettingsError) -> DirectoryKind {
         let inventory = configuration.string("inventory", group: "bellhop") ?? ""
         let rest = RESTSettings(configuration)
         switch configuration.string("directory", group: "bellhop") ?? "auto" {
@@ -91,19 +114,22 @@ public struct AgentSettings: Sendable {
                 throw AgentSettingsError("[bellhop] directory = inventory needs [bellhop] inventory, a file's path.")
             }
             return .inventory(path: inventory)
+        case "rpc": return .rpc(fallback: rest)
         case "rest":
-            guard let rest else { throw noREST }
+            guard let rest else { throw nowhere }
             return .rest(rest)
         default:
             if !inventory.isEmpty { return .inventory(path: inventory) }
-            guard let rest else { throw noREST }
+            if hasBus { return .rpc(fallback: rest) }
+            guard let rest else { throw nowhere }
             return .rest(rest)
         }
     }
 
-    private static let noREST = AgentSettingsError(
-        "There is nowhere to look instances up: set auth_url with admin_user, admin_password and"
-            + " admin_tenant_name (Neutron's REST API), or [bellhop] inventory (a file, without OpenStack)."
+    private static let nowhere = AgentSettingsError(
+        "There is nowhere to look instances up: set transport_url (the message bus), or auth_url with admin_user,"
+            + " admin_password and admin_tenant_name (Neutron's REST API), or [bellhop] inventory (a file, without"
+            + " OpenStack)."
     )
 }
 
@@ -113,40 +139,5 @@ public struct AgentSettingsError: Error, Sendable, CustomStringConvertible {
 
     init(_ description: String) {
         self.description = description
-    }
-}
-
-extension RESTSettings {
-    /// Nil if the configuration names neither Keystone nor an endpoint.
-    init?(_ configuration: Configuration) {
-        let authURL = configuration.string("auth_url") ?? ""
-        let endpointURL = configuration.string("endpoint_url") ?? ""
-        guard !authURL.isEmpty || !endpointURL.isEmpty else { return nil }
-        self.init(
-            authURL: authURL,
-            user: configuration.string("admin_user") ?? "",
-            password: configuration.string("admin_password") ?? "",
-            tenantName: configuration.string("admin_tenant_name") ?? ""
-        )
-        if let domain = Self.domain(configuration, "admin_user_domain") { userDomain = domain }
-        if let domain = Self.domain(configuration, "admin_project_domain") { projectDomain = domain }
-        switch configuration.string("auth_version") {
-        case "2.0": authVersion = .v2
-        case "3": authVersion = .v3
-        default: authVersion = .auto
-        }
-        strategy = configuration.string("auth_strategy") == "noauth" ? .noauth : .keystone
-        region = configuration.string("auth_region").flatMap { $0.isEmpty ? nil : $0 }
-        insecure = configuration.boolean("auth_insecure") ?? false
-        caFile = configuration.string("auth_ca_cert").flatMap { $0.isEmpty ? nil : $0 }
-        endpointType = configuration.string("endpoint_type").flatMap(EndpointType.init) ?? .adminURL
-        self.endpointURL = endpointURL.isEmpty ? nil : endpointURL
-    }
-
-    /// The id wins over the name: only it is unambiguous.
-    private static func domain(_ configuration: Configuration, _ prefix: String) -> Domain? {
-        if let id = configuration.string("\(prefix)_id"), !id.isEmpty { return .id(id) }
-        if let name = configuration.string("\(prefix)_name"), !name.isEmpty { return .name(name) }
-        return nil
     }
 }

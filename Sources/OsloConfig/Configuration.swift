@@ -87,6 +87,36 @@ public struct Configuration: Sendable {
         entry(name, group)?.origin?.description
     }
 
+    /// The same configuration but for one option, which something inside another option's value sets: a query
+    /// parameter of `transport_url`.
+    ///
+    /// - Parameter origin: the option that it stands in. Where that comes from is where this one does.
+    /// - Throws: `OptionValueError` if there is no such option, or the text is no value of its kind.
+    public func setting(
+        _ name: String,
+        group: String,
+        to text: String,
+        from origin: String
+    ) throws(OptionValueError) -> Configuration {
+        guard let position = positions[Option.Name(group: group, name: name).normalized] else {
+            throw OptionValueError("there is no option \(name) in [\(group)]")
+        }
+        var entries = entries
+        do throws(ValueReader.Refusal) {
+            entries[position].value = try ValueReader.read(text, for: entries[position].option)
+        } catch {
+            throw OptionValueError("\(name): \(error.sentence)")
+        }
+        entries[position].origin = entry(origin, "DEFAULT")?.origin
+        return Configuration(
+            entries: entries,
+            warnings: warnings,
+            configFiles: configFiles,
+            configDirectories: configDirectories,
+            arguments: arguments
+        )
+    }
+
     private func value(_ name: String, _ group: String) -> Value {
         entry(name, group)?.value ?? .unset
     }
@@ -98,5 +128,14 @@ public struct Configuration: Sendable {
             return nil
         }
         return entries[position]
+    }
+}
+
+/// A text that is no value of its option, as a sentence without a full stop.
+public struct OptionValueError: Error, Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    init(_ description: String) {
+        self.description = description
     }
 }

@@ -20,11 +20,12 @@ enum BellhopOptions {
     private static let directory: [Option] = [
         own(
             "directory",
-            .string(choices: ["auto", "inventory", "rest"]),
+            .string(choices: ["auto", "inventory", "rpc", "rest"]),
             "auto",
-            "Where to look up which instance has an address. inventory: the file named by inventory; rest: the "
-                + "Neutron API; auto: the inventory if there is one, otherwise the Neutron API if auth_url or "
-                + "endpoint_url is set."
+            "Where to look up which instance has an address. inventory: the file named by inventory; rpc: the "
+                + "Neutron server over the message bus, with the Neutron API as fallback if auth_url or endpoint_url "
+                + "is set; rest: the Neutron API; auto: the inventory if there is one, otherwise rpc if transport_url "
+                + "or another option of the message bus is set, otherwise rest."
         ),
         own(
             "inventory",
@@ -37,8 +38,8 @@ enum BellhopOptions {
             "lookup_cache_seconds",
             .float(min: 0),
             nil,
-            "Seconds for which a looked-up instance is remembered; 0 remembers nothing. Unset means the lifetime that "
-                + "cache_url or the [cache] group gives."
+            "Seconds for which a looked-up instance is remembered, at most 3600; 0 remembers nothing. Unset means the "
+                + "lifetime that cache_url or the [cache] group gives."
         ),
     ]
 
@@ -49,14 +50,14 @@ enum BellhopOptions {
             "8.5",
             "Seconds, 0 to 60, for which a request waits in all when it cannot be answered yet: no port has the "
                 + "address so far, or the control plane or Nova is away. 0 answers at once. cloud-init gives up after "
-                + "10 seconds, and a namespace proxy after 32."
+                + "10 seconds, and haproxy after 32."
         ),
         own(
             "nova_timeout_seconds",
             .float(min: 0.1),
             "60",
-            "Seconds that Nova may take to accept a connection, and seconds that it may keep silent while it answers. "
-                + "At least 0.1. Then the guest gets 504."
+            "Seconds, at least 0.1, for which Nova may keep silent once it has a request. Then the guest gets 504, or "
+                + "the end of its connection if the answer had begun, but that after 32 seconds at the earliest."
         ),
         own(
             "xff_policy",

@@ -11,8 +11,8 @@ enum CacheOptions {
                 kind: .string(),
                 defaultValue: "memory://?default_ttl=5",
                 help:
-                    "How long looked-up instances are remembered: memory://?default_ttl=SECONDS (0: until the agent stops). "
-                    + "Empty means that the [cache] group decides.",
+                    "How long looked-up instances are remembered: memory://?default_ttl=SECONDS, at most 3600, which 0 means "
+                    + "as well. Empty means that the [cache] group decides.",
                 since: "Juno",
                 until: "Pike"
             ),
@@ -39,7 +39,7 @@ enum CacheOptions {
                 group: group,
                 kind: .integer(min: 0),
                 defaultValue: "600",
-                help: "Seconds for which a looked-up instance is remembered.",
+                help: "Seconds for which a looked-up instance is remembered, at most 3600.",
                 since: "Newton"
             ),
         ] + leftovers

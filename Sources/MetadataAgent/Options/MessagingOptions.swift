@@ -1,9 +1,6 @@
 import OsloConfig
 
 /// The message bus in general: which broker, which exchange, how long to wait.
-///
-/// Accepted and checked now, so that a wrong value is found at start; they come into force with the lookup over
-/// the message bus.
 enum MessagingOptions {
     static let all: [Option] = [
         Option(

@@ -1,8 +1,6 @@
 import OsloConfig
 
 /// The group `[oslo_messaging_rabbit]`. Juno had these options in `DEFAULT`, where they are still found.
-///
-/// Like `MessagingOptions`, they come into force with the lookup over the message bus.
 enum RabbitOptions {
     static let group = "oslo_messaging_rabbit"
 
@@ -33,7 +31,8 @@ enum RabbitOptions {
             .integer(min: 0),
             "0",
             "Number of tries to reach the broker; 0 tries for ever.",
-            until: "Rocky"
+            until: "Rocky",
+            noEffect: "the broker is tried for ever"
         ),
     ]
 
@@ -49,7 +48,7 @@ enum RabbitOptions {
             "ssl_version",
             .string(),
             "",
-            "Oldest TLS version to accept. Empty leaves it to the TLS library.",
+            "Oldest TLS version to accept: TLSv1, TLSv1_1 or TLSv1_2. Empty means TLSv1_2.",
             oldName: "kombu_ssl_version"
         ),
         rabbit(
@@ -104,7 +103,8 @@ enum RabbitOptions {
             "heartbeat_rate",
             .integer(min: 1),
             "3",
-            "How often within heartbeat_timeout_threshold a heartbeat is sent."
+            "How often within heartbeat_timeout_threshold a heartbeat is sent.",
+            noEffect: "four are sent within that time"
         ),
         rabbit(
             "rabbit_qos_prefetch_count",

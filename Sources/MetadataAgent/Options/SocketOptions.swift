@@ -16,7 +16,7 @@ enum SocketOptions {
             kind: .string(),
             defaultValue: "",
             help: "Name or number of the user that the namespace proxies run as. The agent only uses it to deduce "
-                + "the mode of its socket and to decide who may hand over listeners. Empty means the agent's own user.",
+                + "the mode of its socket. Empty means the agent's own user.",
             since: "Kilo"
         ),
         Option(

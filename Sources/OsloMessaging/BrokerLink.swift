@@ -1,0 +1,75 @@
+/// One open connection to a broker: all that the bus wants from an AMQP library.
+///
+/// Used by one thread, the bus's own. Any error ends the connection; the bus opens another one.
+protocol BrokerLink: AnyObject {
+    /// The queue that this connection consumes.
+    var replyQueue: String { get }
+
+    /// Sends one message and returns at once.
+    ///
+    /// - Returns: the number by which `.confirmed` and `.refused` name it, counted from 1.
+    func publish(_ publication: Publication) throws(LinkError) -> UInt64
+
+    /// Tells the broker that a delivered message is taken.
+    func acknowledge(_ deliveryTag: UInt64) throws(LinkError)
+
+    /// What has arrived, without waiting; nil if nothing has.
+    func nextEvent() throws(LinkError) -> LinkEvent?
+
+    /// Waits until something arrives, or `wakeUp` becomes readable, or the time is up.
+    func wait(orUntilReadable wakeUp: CInt, atMost time: Duration)
+
+    /// Says good-bye and frees everything. Nothing may be called afterwards.
+    ///
+    /// - Parameter deletesQueue: no reply is expected any more, and the queue's name will not be used again.
+    func close(deletesQueue: Bool)
+
+    /// Frees everything without a word, because the connection is broken. Nothing may be called afterwards.
+    func abandon()
+}
+
+/// Opens connections.
+protocol BrokerConnector: Sendable {
+    /// Connects, logs in, declares the exchange and the reply queue, and starts consuming. Blocks the thread for
+    /// as long as the settings allow.
+    ///
+    /// - Parameter replyQueue: the name wanted. The link's own may differ, if the broker has another queue under it.
+    func connect(to broker: MessagingSettings.Broker, replyQueue: String) throws(LinkError) -> any BrokerLink
+}
+
+/// A message to send.
+struct Publication: Sendable {
+    var exchange: String
+    var routingKey: String
+    /// Comes back with `.returned`.
+    var messageID: MessageID
+    /// Milliseconds after which the broker drops the message if nobody took it; nil keeps it.
+    var expiration: Int?
+    var body: [UInt8]
+}
+
+enum LinkEvent: Sendable, Equatable {
+    /// A message for us. `body` is nil if it was larger than allowed; acknowledge it all the same.
+    case delivered(tag: UInt64, body: [UInt8]?)
+    /// The broker has the message, or all up to it.
+    case confirmed(tag: UInt64, multiple: Bool)
+    /// The broker could not take the message.
+    case refused(tag: UInt64, multiple: Bool)
+    /// No queue is bound for the message. Its confirmation follows.
+    case returned(messageID: MessageID, reason: String)
+    /// The broker takes no messages for now.
+    case blocked(reason: String)
+    case unblocked
+}
+
+/// A connection could not be made or has ended.
+struct LinkError: Error, Sendable, Equatable {
+    /// Whether the broker is there and refuses our credentials or virtual host.
+    var isRefusal = false
+    var text: String
+
+    init(_ text: String, isRefusal: Bool = false) {
+        self.text = text
+        self.isRefusal = isRefusal
+    }
+}

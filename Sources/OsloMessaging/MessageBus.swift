@@ -1,0 +1,353 @@
+import Logging
+import Synchronization
+
+/// The client's side of oslo.messaging over RabbitMQ: remote calls and casts.
+///
+/// One connection on a thread of its own, which connects, fails over, keeps heartbeats running and consumes the one
+/// reply queue (`BusWorker`). Callers wait without blocking a thread, and no longer than they say: neither a dead
+/// broker nor a dead server holds them. Nothing is queued without bound.
+public final class MessageBus: RPCClient {
+    typealias Waiter = CheckedContinuation<Result<RemoteResult, MessagingError>, Never>
+
+    struct State {
+        var book: MessageBook
+        var waiters: [MessageID: Waiter] = [:]
+        var timers: [MessageID: Task<Void, Never>] = [:]
+        var standing = Standing.new
+        /// Counts the times the bus went away, so that an old timer does not act on a new absence.
+        var absences = 0
+        var isStopped = false
+        var workerHasEnded = false
+        var stopWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// Whether messages get through.
+    enum Standing {
+        /// No connection has been tried yet.
+        case new
+        case connected
+        /// Since when, and why.
+        case away(since: Duration, MessagingError)
+    }
+
+    let settings: MessagingSettings
+    let logger: Logger
+    let wakeUp: WakeUp
+    private let connector: any BrokerConnector
+    private let state: Mutex<State>
+    private let now: @Sendable () -> Duration
+    private let sleep: @Sendable (Duration) async throws -> Void
+
+    /// Connects to nothing yet; see `start`.
+    ///
+    /// - Parameter connectionName: by which the broker's operator knows us: `program:pid:uuid`.
+    /// - Throws: `MessagingError.misconfigured`.
+    public convenience init(
+        settings: MessagingSettings,
+        connectionName: String,
+        version: String,
+        logger: Logger
+    ) throws(MessagingError) {
+        try self.init(
+            settings: settings,
+            connector: RabbitConnector(settings: settings, connectionName: connectionName, version: version),
+            clock: ContinuousClock(),
+            logger: logger
+        )
+    }
+
+    init(
+        settings: MessagingSettings,
+        connector: any BrokerConnector,
+        clock: some Clock<Duration>,
+        logger: Logger
+    ) throws(MessagingError) {
+        guard !settings.brokers.isEmpty else {
+            throw MessagingError(.misconfigured, "There is no broker: set transport_url.")
+        }
+        let wakeUp = try WakeUp()
+        let start = clock.now
+        self.settings = settings
+        self.connector = connector
+        self.logger = logger
+        self.wakeUp = wakeUp
+        now = { start.duration(to: clock.now) }
+        sleep = { try await clock.sleep(for: $0) }
+        state = Mutex(State(book: MessageBook(messagesMax: settings.messagesMax)))
+    }
+
+    /// Starts the thread, which connects at once and for as long as it takes. Call it once, after any fork.
+    public func start() throws(MessagingError) {
+        try BusWorker.start(self, connector)
+    }
+
+    /// Ends every message that waits, then the connection. Waits a second at most for the broker's good-bye.
+    public func shutdown() async {
+        let (waiters, isOver) = state.withLock { state in
+            state.isStopped = true
+            _ = state.book.removeAll()
+            defer { state.waiters = [:] }
+            return (state.waiters, state.workerHasEnded || state.standing.isNew)
+        }
+        for waiter in waiters.values {
+            waiter.resume(returning: .failure(MessagingError(.cancelled, "The message bus was shut down.")))
+        }
+        wakeUp.signal()
+        guard !isOver else { return }
+        let limit = Task {
+            try? await self.sleep(.seconds(1))
+            self.workerEnded()
+        }
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                if !state.workerHasEnded { state.stopWaiters.append(continuation) }
+                return state.workerHasEnded
+            }
+            if isOver { continuation.resume() }
+        }
+        limit.cancel()
+    }
+
+    // MARK: Messages
+
+    public func call(
+        _ method: RemoteMethod,
+        topic: String,
+        context: [String: JSONValue],
+        timeout: Duration,
+        resendAfter: Duration?,
+        isPatient: Bool
+    ) async throws(MessagingError) -> RemoteResult {
+        let message = MessageBook.Message(
+            id: MessageID(),
+            topic: topic,
+            method: method,
+            context: context,
+            isCall: true,
+            isPatient: isPatient,
+            useless: now() + (resendAfter ?? timeout)
+        )
+        return try await send(message, timeout: timeout, resendAfter: resendAfter)
+    }
+
+    public func cast(
+        _ method: RemoteMethod,
+        topic: String,
+        context: [String: JSONValue],
+        timeout: Duration
+    ) async throws(MessagingError) {
+        let message = MessageBook.Message(
+            id: MessageID(),
+            topic: topic,
+            method: method,
+            context: context,
+            isCall: false,
+            isPatient: true,
+            useless: now() + timeout
+        )
+        _ = try await send(message, timeout: timeout, resendAfter: nil)
+    }
+
+    private func send(
+        _ message: MessageBook.Message,
+        timeout: Duration,
+        resendAfter: Duration?
+    ) async throws(MessagingError) -> RemoteResult {
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let refusal = state.withLock { add(message, waiter, timeout, resendAfter, &$0) }
+                if let refusal { waiter.resume(returning: .failure(refusal)) }
+                wakeUp.signal()
+            }
+        } onCancel: {
+            finish(message.id, .failure(Self.givenUp))
+        }
+        return try result.get()
+    }
+
+    private func add(
+        _ message: MessageBook.Message,
+        _ waiter: Waiter,
+        _ timeout: Duration,
+        _ resendAfter: Duration?,
+        _ state: inout State
+    ) -> MessagingError? {
+        // The flag is set before the cancellation handler runs, so a cancellation is seen here or there.
+        if Task.isCancelled { return Self.givenUp }
+        if state.isStopped { return MessagingError(.cancelled, "The message bus was shut down.") }
+        if !message.isPatient, case .away(let since, let reason) = state.standing,
+            now() - since >= settings.awayPatience
+        {
+            return reason
+        }
+        do {
+            try state.book.add(message)
+        } catch {
+            return error
+        }
+        state.waiters[message.id] = waiter
+        state.timers[message.id] = Task { await self.watch(message, timeout, resendAfter) }
+        return nil
+    }
+
+    private static let givenUp = MessagingError(.cancelled, "The caller gave up waiting.")
+
+    /// Resends the message as long as it waits, and ends it when its time is up.
+    private func watch(_ message: MessageBook.Message, _ timeout: Duration, _ resendAfter: Duration?) async {
+        let end = now() + timeout
+        var pause = resendAfter ?? timeout
+        while true {
+            let left = end - now()
+            guard (try? await sleep(min(pause, left))) != nil else { return }
+            guard now() < end else { break }
+            pause = pause * 2
+            let useless = min(now() + pause, end)
+            let isWaiting = state.withLock { state in
+                state.book.sendAgain(message.id, uselessAfter: useless)
+                return state.waiters[message.id] != nil
+            }
+            guard isWaiting else { return }
+            logger.debug(
+                "No reply yet, asking again",
+                metadata: ["method": "\(message.method.name)", "topic": "\(message.topic)", "msg_id": "\(message.id)"]
+            )
+            wakeUp.signal()
+        }
+        let what = message.isCall ? "did not reply" : "could not be told"
+        finish(
+            message.id,
+            .failure(
+                MessagingError(
+                    .timeout,
+                    "The server on topic \(message.topic) \(what) within \(timeout.inSeconds) s"
+                        + " (\(message.method.name), message ID \(message.id)). Check that neutron-server runs."
+                )
+            )
+        )
+    }
+
+    /// Ends a message, unless it has ended already.
+    func finish(_ id: MessageID, _ result: Result<RemoteResult, MessagingError>) {
+        let (waiter, timer) = state.withLock { state in
+            _ = state.book.remove(id)
+            return (state.waiters.removeValue(forKey: id), state.timers.removeValue(forKey: id))
+        }
+        timer?.cancel()
+        waiter?.resume(returning: result)
+    }
+}
+
+// MARK: - The worker's side
+
+extension MessageBus {
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+    var hasQueued: Bool { state.withLock { $0.book.hasQueued } }
+    var isIdle: Bool { state.withLock { $0.book.isEmpty } }
+    var time: Duration { now() }
+
+    func nextMessage() -> MessageBook.Message? {
+        state.withLock { $0.book.next() }
+    }
+
+    func connected() {
+        state.withLock { $0.standing = .connected }
+    }
+
+    /// Messages do not get through for now. What is impatient ends after a while, here and not on the worker's
+    /// thread, which may be held up by a broker that does not answer.
+    func away(_ reason: MessagingError) {
+        let absence: Int? = state.withLock { state in
+            state.book.connectionLost()
+            if case .away(let since, _) = state.standing {
+                state.standing = .away(since: since, reason)
+                return nil
+            }
+            state.standing = .away(since: now(), reason)
+            state.absences += 1
+            return state.absences
+        }
+        guard let absence else { return }
+        Task {
+            try? await sleep(settings.awayPatience)
+            endImpatient(absence)
+        }
+    }
+
+    private func endImpatient(_ absence: Int) {
+        let (ended, reason) = state.withLock { state -> ([Waiter], MessagingError?) in
+            guard case .away(_, let reason) = state.standing, state.absences == absence else { return ([], nil) }
+            let ids = state.book.removeImpatient()
+            for id in ids { state.timers.removeValue(forKey: id)?.cancel() }
+            return (ids.compactMap { state.waiters.removeValue(forKey: $0) }, reason)
+        }
+        guard let reason else { return }
+        for waiter in ended { waiter.resume(returning: .failure(reason)) }
+    }
+
+    /// Takes a confirmation; it is the end of a cast.
+    func confirmed(_ id: MessageID) {
+        if case .done(let result) = state.withLock({ $0.book.confirmed(id) }) { finish(id, .success(result)) }
+    }
+
+    /// The broker could not take the message: try it again, which the message's timer bounds.
+    func refused(_ id: MessageID) {
+        state.withLock { state in
+            guard let message = state.book.message(id) else { return }
+            state.book.sendAgain(id, uselessAfter: message.useless)
+        }
+    }
+
+    /// No queue is bound for the message's topic.
+    func unroutable(_ id: MessageID, _ reason: String) {
+        guard let message = state.withLock({ $0.book.message(id) }) else { return }
+        finish(
+            id,
+            .failure(
+                MessagingError(
+                    .unroutable,
+                    "No server listens on topic \(message.topic) of exchange \(settings.exchange) in virtual host"
+                        + " \(settings.virtualHost) (\(reason)). Check that neutron-server runs, and that"
+                        + " transport_url and control_exchange are the server's."
+                )
+            )
+        )
+    }
+
+    func received(_ reply: ReplyMessage) {
+        switch state.withLock({ $0.book.received(reply) }) {
+        case .ended(let id, .done(let result)): finish(id, .success(result))
+        case .ended(let id, .failed(let error)): finish(id, .failure(error))
+        case .partial: break
+        case .unknown(let id):
+            // A call that was sent twice is answered twice, so this is nothing to worry an operator with.
+            logger.debug("No calling threads waiting for msg_id : \(id)")
+        case .duplicate:
+            logger.debug("Reply delivered twice, dropped", metadata: ["msg_id": "\(reply.callID)"])
+        }
+    }
+
+    func workerEnded() {
+        let waiters = state.withLock { state in
+            state.workerHasEnded = true
+            defer { state.stopWaiters = [] }
+            return state.stopWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+extension MessageBus.Standing {
+    var isNew: Bool {
+        if case .new = self { return true }
+        return false
+    }
+}
+
+extension Duration {
+    /// For log lines: whole numbers without a fraction.
+    var inSeconds: String {
+        let (seconds, attoseconds) = components
+        let tenths = attoseconds / 100_000_000_000_000_000
+        return tenths == 0 ? "\(seconds)" : "\(seconds).\(tenths)"
+    }
+}
