@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import RelayLoop
 
@@ -16,12 +17,16 @@ struct BusWorker {
     private var isLost = false
     private var generator = SystemRandomNumberGenerator()
 
-    /// Longest time without a look at the connection: heartbeats are sent at such a look.
-    private static let lookInterval = Duration.seconds(5)
+    /// Longest time without a look at the connection: heartbeats are sent at such a look, and two of them fit between
+    /// two heartbeats.
+    private var lookInterval: Duration {
+        settings.heartbeatTimeout > .zero ? min(.seconds(5), settings.heartbeatTimeout / 8) : .seconds(5)
+    }
 
     static func start(_ bus: MessageBus, _ connector: any BrokerConnector) throws(MessagingError) {
         do {
             try LoopThread.start(name: "message-bus") {
+                Self.blockPipeSignal()
                 var worker = BusWorker(bus, connector)
                 worker.run()
                 bus.workerEnded()
@@ -29,6 +34,14 @@ struct BusWorker {
         } catch {
             throw MessagingError(.misconfigured, "The message bus gets no thread: \(error).")
         }
+    }
+
+    /// A broker that is gone must be an error code of the next write, whatever way the library writes.
+    private static func blockPipeSignal() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     private init(_ bus: MessageBus, _ connector: any BrokerConnector) {
@@ -66,10 +79,11 @@ struct BusWorker {
             try serve(link)
         } catch {
             link.abandon()
+            bus.connectionLost()
             isLost = true
             throw error
         }
-        link.close(deletesQueue: bus.isIdle && settings.replyQueue.fixedName == nil)
+        link.close(deletesQueue: settings.replyQueue.fixedName == nil)
     }
 
     // MARK: One connection
@@ -89,7 +103,7 @@ struct BusWorker {
             }
             // A refused message, or one held back until now, is queued again.
             if bus.isStopped || (!isBlocked && bus.hasQueued) { continue }
-            link.wait(orUntilReadable: bus.wakeUp.descriptor, atMost: Self.lookInterval)
+            link.wait(orUntilReadable: bus.wakeUp.descriptor, atMost: lookInterval)
         }
     }
 
@@ -213,14 +227,17 @@ struct BusWorker {
     }
 
     /// Waits before the next try. A guest that asks meanwhile shortens the wait to the shortest one: the broker may
-    /// be back, and the guest cannot wait for long.
+    /// be back, and the guest cannot wait for long. State reports do not, or a thousand idle agents would press upon
+    /// a broker that starts.
     private func pause(_ wait: Duration) {
         let start = bus.time
+        var isWanted = false
         while !bus.isStopped {
+            isWanted = bus.takeDemand() || isWanted
             let elapsed = bus.time - start
-            let wanted = bus.hasQueued ? min(wait, settings.retry.first) : wait
-            guard elapsed < wanted else { return }
-            bus.wakeUp.wait(atMost: wanted - elapsed)
+            let whole = isWanted ? min(wait, settings.retry.first) : wait
+            guard elapsed < whole else { return }
+            bus.wakeUp.wait(atMost: whole - elapsed)
         }
     }
 

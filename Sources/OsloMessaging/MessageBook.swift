@@ -45,8 +45,8 @@ struct MessageBook {
         self.messagesMax = messagesMax
     }
 
-    var isEmpty: Bool { messages.isEmpty }
     var hasQueued: Bool { !queue.isEmpty }
+    var hasImpatient: Bool { messages.values.contains { !$0.isPatient } }
 
     mutating func add(_ message: Message) throws(MessagingError) {
         guard messages.count < messagesMax else {

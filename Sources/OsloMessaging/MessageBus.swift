@@ -16,6 +16,8 @@ public final class MessageBus: RPCClient {
         var standing = Standing.new
         /// Counts the times the bus went away, so that an old timer does not act on a new absence.
         var absences = 0
+        /// Whether somebody who cannot wait for long has asked since the worker looked last.
+        var isWanted = false
         var isStopped = false
         var workerHasEnded = false
         var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -175,6 +177,7 @@ public final class MessageBus: RPCClient {
         // The flag is set before the cancellation handler runs, so a cancellation is seen here or there.
         if Task.isCancelled { return Self.givenUp }
         if state.isStopped { return MessagingError(.cancelled, "The message bus was shut down.") }
+        if !message.isPatient { state.isWanted = true }
         if !message.isPatient, case .away(let since, let reason) = state.standing,
             now() - since >= settings.awayPatience
         {
@@ -242,7 +245,6 @@ public final class MessageBus: RPCClient {
 extension MessageBus {
     var isStopped: Bool { state.withLock { $0.isStopped } }
     var hasQueued: Bool { state.withLock { $0.book.hasQueued } }
-    var isIdle: Bool { state.withLock { $0.book.isEmpty } }
     var time: Duration { now() }
 
     func nextMessage() -> MessageBook.Message? {
@@ -253,11 +255,23 @@ extension MessageBus {
         state.withLock { $0.standing = .connected }
     }
 
+    /// What was sent on the connection goes out again on the next one.
+    func connectionLost() {
+        state.withLock { $0.book.connectionLost() }
+    }
+
+    /// Whether somebody waits, or has been turned away since the last call, who cannot wait for long.
+    func takeDemand() -> Bool {
+        state.withLock { state in
+            defer { state.isWanted = false }
+            return state.isWanted || state.book.hasImpatient
+        }
+    }
+
     /// Messages do not get through for now. What is impatient ends after a while, here and not on the worker's
     /// thread, which may be held up by a broker that does not answer.
     func away(_ reason: MessagingError) {
         let absence: Int? = state.withLock { state in
-            state.book.connectionLost()
             if case .away(let since, _) = state.standing {
                 state.standing = .away(since: since, reason)
                 return nil
