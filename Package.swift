@@ -102,9 +102,10 @@ let package = Package(
         ),
 
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library(
             "OsloMessaging",
-            ["CRabbitMQ", "CEpoll", "RelayLoop", .product(name: "Logging", package: "swift-log")]
+            ["CRabbitMQ", "CZlib", "CEpoll", "RelayLoop", .product(name: "Logging", package: "swift-log")]
         ),
         library(
             "NeutronRPC",

@@ -49,8 +49,9 @@ struct Publication: Sendable {
 }
 
 enum LinkEvent: Sendable, Equatable {
-    /// A message for us. `body` is nil if it was larger than allowed; acknowledge it all the same.
-    case delivered(tag: UInt64, body: [UInt8]?)
+    /// A message for us. `body` is nil if it was larger than allowed; acknowledge it all the same. `compression` is the
+    /// header of that name.
+    case delivered(tag: UInt64, body: [UInt8]?, compression: String? = nil)
     /// The broker has the message, or all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
     /// The broker could not take the message.

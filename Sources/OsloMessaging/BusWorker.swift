@@ -142,10 +142,10 @@ struct BusWorker {
         _ isBlocked: inout Bool
     ) throws(LinkError) {
         switch event {
-        case .delivered(let tag, let body):
+        case .delivered(let tag, let body, let compression):
             // First of all, so that no reply can stay in the queue and come again for ever.
             try link.acknowledge(tag)
-            receive(body)
+            receive(body, compression)
         case .confirmed(let tag, let multiple):
             for id in Self.take(tag, multiple, &unconfirmed) { bus.confirmed(id) }
         case .refused(let tag, let multiple):
@@ -168,13 +168,17 @@ struct BusWorker {
         }
     }
 
-    private func receive(_ body: [UInt8]?) {
+    private func receive(_ body: [UInt8]?, _ compression: String?) {
         guard let body else {
             logger.error("Reply larger than \(settings.replyBytesMax) bytes, dropped")
             return
         }
         do throws(MessagingError) {
-            bus.received(try ReplyMessage(body: body))
+            let plain =
+                try compression.map { type throws(MessagingError) in
+                    try Compression.removed(type, from: body, bytesMax: settings.replyBytesMax)
+                } ?? body
+            bus.received(try ReplyMessage(body: plain))
         } catch {
             logger.error("Reply dropped: \(error.message)", metadata: ["bytes": "\(body.count)"])
         }

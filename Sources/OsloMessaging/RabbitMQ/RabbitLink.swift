@@ -100,7 +100,11 @@ final class RabbitLink: BrokerLink {
         case CInt(AMQP_FRAME_HEADER):
             guard var message = arriving[frame.channel] else { throw LinkError("the broker sent a header unasked") }
             let properties = frame.payload.properties
-            message.begin(size: properties.body_size, messageID: Self.messageID(properties.decoded))
+            message.begin(
+                size: properties.body_size,
+                messageID: Self.messageID(properties.decoded),
+                compression: Self.compression(properties.decoded)
+            )
             return advance(message, on: frame.channel)
         case CInt(AMQP_FRAME_BODY):
             guard var message = arriving[frame.channel] else { throw LinkError("the broker sent a body unasked") }
@@ -120,6 +124,18 @@ final class RabbitLink: BrokerLink {
             properties._flags & UInt32(AMQP_BASIC_MESSAGE_ID_FLAG) != 0
         else { return "" }
         return properties.message_id.text
+    }
+
+    /// The header by which kombu says that a body is compressed.
+    private static func compression(_ decoded: UnsafeMutableRawPointer?) -> String? {
+        guard let properties = decoded?.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee,
+            properties._flags & UInt32(AMQP_BASIC_HEADERS_FLAG) != 0
+        else { return nil }
+        let headers = UnsafeBufferPointer(start: properties.headers.entries, count: Int(properties.headers.num_entries))
+        guard let entry = headers.first(where: { $0.key.text == "compression" }),
+            entry.value.kind == UInt8(AMQP_FIELD_KIND_UTF8.rawValue)
+        else { return nil }
+        return entry.value.value.bytes.text
     }
 
     private func event(_ method: amqp_method_t, _ channel: amqp_channel_t) throws(LinkError) -> LinkEvent? {
@@ -168,14 +184,16 @@ struct ArrivingMessage {
     private var received: UInt64 = 0
     private var body: [UInt8] = []
     private var messageID = ""
+    private var compression: String?
 
     init(_ kind: Kind, bytesMax: Int) {
         self.kind = kind
         self.bytesMax = bytesMax
     }
 
-    mutating func begin(size: UInt64, messageID: String) {
+    mutating func begin(size: UInt64, messageID: String, compression: String? = nil) {
         self.size = size
+        self.compression = compression
         self.messageID = messageID
         if size <= UInt64(bytesMax) { body.reserveCapacity(Int(size)) }
     }
@@ -193,7 +211,7 @@ struct ArrivingMessage {
     var event: LinkEvent {
         switch kind {
         case .delivery(let tag):
-            .delivered(tag: tag, body: (size ?? 0) <= UInt64(bytesMax) ? body : nil)
+            .delivered(tag: tag, body: (size ?? 0) <= UInt64(bytesMax) ? body : nil, compression: compression)
         case .returned(let reason):
             .returned(messageID: MessageID(messageID), reason: reason)
         }
