@@ -78,6 +78,14 @@ let package = Package(
         library("RelayLoop", ["CEpoll", "LinuxHost"]),
         library("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop", "LinuxHost"]),
 
+        library(
+            "ListenerHandover",
+            [
+                "MetadataModel", "LinuxHost", "RelayLoop", "RequestPath",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+
         // Who is asking.
         library("InstanceDirectory", ["MetadataModel", .product(name: "Logging", package: "swift-log")]),
         library(
@@ -141,6 +149,7 @@ let package = Package(
             "NamespaceProxy",
             [
                 "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "HTTPWire", "RequestPath", "RelayLoop",
+                "ListenerHandover",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -149,6 +158,7 @@ let package = Package(
             [
                 "MetadataModel", "OsloConfig", "OsloLog", "LinuxHost", "HTTPWire", "RequestPath", "RelayLoop",
                 "InstanceDirectory", "Inventory", "NeutronREST", "OsloMessaging", "NeutronRPC", "NovaBackend",
+                "ListenerHandover",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]

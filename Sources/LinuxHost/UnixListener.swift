@@ -13,6 +13,12 @@ public struct UnixListener: Sendable {
     private let device: dev_t
     private let inode: ino_t
 
+    public enum Kind: Sendable {
+        case stream
+        /// Messages with their bounds kept, and descriptors in them (SOCK_SEQPACKET).
+        case packets
+    }
+
     /// The longest path the kernel takes, without the closing NUL.
     public static let pathBytesMax = 107
 
@@ -20,9 +26,16 @@ public struct UnixListener: Sendable {
     ///
     /// As in the original nobody asks whether another agent is listening at the path: the newer one wins.
     ///
-    /// - Parameter permissions: the file mode; see `SocketMode`.
+    /// - Parameters:
+    ///   - permissions: the file mode; see `SocketMode`.
+    ///   - kind: what connections carry.
     /// - Throws: `badListenAddress` if the path is too long or empty, else `listenRefused`.
-    public static func open(path: String, permissions: mode_t, backlog: CInt) throws(HostError) -> UnixListener {
+    public static func open(
+        path: String,
+        permissions: mode_t,
+        backlog: CInt,
+        kind: Kind = .stream
+    ) throws(HostError) -> UnixListener {
         let temporary = temporaryPath(for: path)
         guard !path.isEmpty, path.utf8.count <= pathBytesMax, temporary.utf8.count <= pathBytesMax,
             !path.utf8.contains(0)
@@ -36,7 +49,10 @@ public struct UnixListener: Sendable {
         }
         if let directory = directory(of: path) { try makeDirectories(directory, for: path) }
 
-        let descriptor = clinuxhost_socket(AF_UNIX, CInt(SOCK_STREAM.rawValue))
+        let descriptor = clinuxhost_socket(
+            AF_UNIX,
+            CInt((kind == .stream ? SOCK_STREAM : SOCK_SEQPACKET).rawValue)
+        )
         guard descriptor >= 0 else { throw refused(path, "socket", errno) }
         do throws(HostError) {
             // Only a process with our pid can have left it, and that is dead.

@@ -101,6 +101,7 @@ public enum AgentMain {
             permissions: settings.socketPermissions,
             backlog: settings.backlog
         )
+        let desk = try SocketDoor.OpenDesk(settings, relay: core.relay)
         AgentLog.agent.info(
             "Listening",
             metadata: [
@@ -119,7 +120,7 @@ public enum AgentMain {
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services(bus, directory, SocketDoor(core: core, listener: listener), settings),
+                services: services(bus, directory, SocketDoor(core: core, listener: listener, desk: desk), settings),
                 logger: Logger(label: "neutron.service")
             )
         )

@@ -21,6 +21,10 @@ public struct AgentSettings: Sendable {
     public var host: String
     public var socketPath: String
     public var socketPermissions: mode_t
+    /// Whose proxies may hand over listeners, besides root's and our own user's; may be empty.
+    public var proxyUser: String
+    /// Whether listeners are taken over from namespace proxies.
+    public var takesListeners: Bool
     public var backlog: CInt
     public var workers: Int
     public var directory: DirectoryKind
@@ -49,9 +53,11 @@ public struct AgentSettings: Sendable {
             throw AgentSettingsError("metadata_proxy_socket is empty: give the path of the socket to listen on.")
         }
         self.socketPath = socketPath
+        proxyUser = configuration.string("metadata_proxy_user") ?? ""
+        takesListeners = configuration.boolean("take_listeners", group: "bellhop") ?? true
         let mode = SocketMode(rawValue: configuration.string("metadata_proxy_socket_mode") ?? "") ?? .deduce
         socketPermissions = mode.permissions(
-            proxyUser: configuration.string("metadata_proxy_user") ?? "",
+            proxyUser: proxyUser,
             proxyGroup: configuration.string("metadata_proxy_group") ?? "",
             identity: .current
         )

@@ -59,9 +59,9 @@ struct ProxyStart {
             throw ProxyError(error)
         }
         ProxyLog.daemon.info("Process runs with uid/gid: \(geteuid())/\(getegid())")
-        let service: ProxyService
+        let service = ProxyService(listeners: [listener], settings: settings, access: log.accessLog)
         do throws(LoopError) {
-            service = try ProxyService(listener: listener, settings: settings, access: log.accessLog)
+            try service.begin()
         } catch {
             throw ProxyError(.host, "The relay loop cannot start: \(error)")
         }
@@ -72,9 +72,13 @@ struct ProxyStart {
             ]
         )
         report?.succeeded()
-        guard service.run(until: signals, reload: reload) else {
-            throw ProxyError(.host, "The relay loop ended; see the lines before.")
+        let wasAsked: Bool
+        do throws(LoopError) {
+            wasAsked = try service.run(until: signals, reload: reload)
+        } catch {
+            throw ProxyError(.host, "The relay loop cannot start: \(error)")
         }
+        guard wasAsked else { throw ProxyError(.host, "The relay loop ended; see the lines before.") }
         ProxyLog.proxy.info("Stopped")
     }
 

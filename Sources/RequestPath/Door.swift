@@ -15,10 +15,21 @@ public struct Door: Sendable {
 
     public let socket: ListeningSocketHandle
     public let identity: Identity
+    /// Nil for those of `RelaySettings`.
+    public let limits: DoorLimits?
+    /// Whether another process holds the socket too. What waits in its backlog is then left to whoever accepts next.
+    public let isLent: Bool
 
-    public init(socket: ListeningSocketHandle, identity: Identity) {
+    public init(
+        socket: ListeningSocketHandle,
+        identity: Identity,
+        limits: DoorLimits? = nil,
+        isLent: Bool = false
+    ) {
         self.socket = socket
         self.identity = identity
+        self.limits = limits
+        self.isLent = isLent
     }
 }
 

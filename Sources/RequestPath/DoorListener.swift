@@ -6,7 +6,8 @@ import RelayLoop
 final class DoorListener: LoopHandler {
     /// Connections accepted in one turn, so that an accept storm does not starve the connections that stand.
     private static let acceptsPerTurn = 64
-    /// How long accepting pauses when descriptors or memory have run out: trying on would only spin.
+    /// How long accepting pauses when descriptors or memory have run out, or the door is full: trying on would only
+    /// spin, and who makes room may be on another loop.
     private static let exhaustedPause = LoopSpan.milliseconds(100)
 
     let door: Door
@@ -46,10 +47,16 @@ final class DoorListener: LoopHandler {
         isWatched = false
     }
 
+    private func pauseShortly() {
+        pause()
+        if let token { worker.loop.setDeadline(token, worker.loop.now + Self.exhaustedPause) }
+    }
+
     func ready(_ readiness: Readiness) {
         for _ in 0..<Self.acceptsPerTurn {
             guard token != nil, isWatched else { return }
             guard worker.hasRoomForGuests else { return pause() }
+            guard door.limits?.hasRoom ?? true else { return pauseShortly() }
             switch Descriptor.accept(door.socket.descriptor) {
             case .connection(let descriptor, let peer):
                 worker.accept(descriptor, peer: peer.flatMap(IPAddress.init(peer:)), at: door)
@@ -59,11 +66,10 @@ final class DoorListener: LoopHandler {
                 return
             case .exhausted(let code):
                 worker.observer.noted(.acceptPaused(code: code))
-                pause()
-                if let token { worker.loop.setDeadline(token, worker.loop.now + Self.exhaustedPause) }
-                return
+                return pauseShortly()
             case .failed(let code):
-                worker.observer.noted(.listenerFailed(code: code))
+                // A proxy that stops shuts the socket down, and its lease ends in a moment.
+                if !door.isLent { worker.observer.noted(.listenerFailed(code: code)) }
                 pause()
                 return
             }
@@ -76,7 +82,7 @@ final class DoorListener: LoopHandler {
 
     /// Takes what waits in the backlog before the door closes.
     func acceptWaiting() {
-        guard isWatched else { return }
+        guard isWatched, !door.isLent else { return }
         while worker.hasRoomForGuests {
             switch Descriptor.accept(door.socket.descriptor) {
             case .connection(let descriptor, let peer):

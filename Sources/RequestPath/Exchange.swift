@@ -77,6 +77,7 @@ struct Exchange {
     /// - Parameters:
     ///   - claim: what the directory is to be asked; nil where the next hop does that.
     ///   - cached: the loop's own copy of the answer, if it has one.
+    ///   - answerTimeout: how long the next hop may be silent.
     ///   - isRepeatable: sending it twice does no harm and is possible: GET or HEAD without a body.
     mutating func begin(
         claim: Claim?,
@@ -84,7 +85,7 @@ struct Exchange {
         arrived: LoopInstant,
         heldBefore: LoopSpan,
         isRepeatable: Bool,
-        upstream: UpstreamSettings,
+        answerTimeout: LoopSpan,
         now: LoopInstant
     ) -> Action {
         self.claim = claim
@@ -98,7 +99,7 @@ struct Exchange {
         hasSeenDirectoryAway = false
         hasConfirmed = false
         hasRetriedReused = false
-        answerTimeout = upstream.answerTimeout
+        self.answerTimeout = answerTimeout
         guard let claim else { return connect(now: now) }
         if let cached {
             instance = cached.instance

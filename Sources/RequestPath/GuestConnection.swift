@@ -27,6 +27,7 @@ final class GuestConnection: LoopHandler {
 
     unowned let worker: RelayWorker
     let door: Door
+    private let limits: DoorLimits
     let peer: IPAddress?
     let descriptor: CInt
     private var isWatched = false
@@ -70,6 +71,7 @@ final class GuestConnection: LoopHandler {
     init(worker: RelayWorker, door: Door, peer: IPAddress?, descriptor: CInt) {
         self.worker = worker
         self.door = door
+        limits = door.limits ?? worker.limits
         self.peer = peer
         self.descriptor = descriptor
         scanner = RequestHeadScanner(limits: worker.settings.headLimits)
@@ -81,8 +83,9 @@ final class GuestConnection: LoopHandler {
     private var place: RelayLoop.Token?
 
     func start() {
+        limits.opened()
         place = worker.loop.add(self)
-        setDeadline(arrived + worker.settings.requestTimeout)
+        setDeadline(arrived + limits.requestTimeout)
         // The request usually is here already: read before asking epoll.
         advance()
     }
@@ -133,7 +136,7 @@ final class GuestConnection: LoopHandler {
         output.releaseIfEmpty()
         headBytes.removeAll()
         headBytes.releaseIfEmpty()
-        let ends = idleSince + worker.settings.keepAliveTimeout
+        let ends = idleSince + limits.keepAliveTimeout
         if worker.loop.now < ends { setDeadline(ends) } else { close() }
     }
 
@@ -171,7 +174,7 @@ final class GuestConnection: LoopHandler {
             }
             if sequence > 0 {
                 arrived = worker.loop.now
-                setDeadline(arrived + worker.settings.requestTimeout)
+                setDeadline(arrived + limits.requestTimeout)
             }
         }
         let scan = input.withBytes { scanner.scan($0) }
@@ -225,7 +228,7 @@ final class GuestConnection: LoopHandler {
         if head.framing == .chunked {
             phase = .collecting
             inviteBody()
-            setDeadline(worker.loop.now + worker.settings.clientTimeout)
+            setDeadline(worker.loop.now + limits.clientTimeout)
         } else {
             resolve()
         }
@@ -254,7 +257,7 @@ final class GuestConnection: LoopHandler {
         case .needMore(let skip):
             input.consume(skip)
             if read() {
-                setDeadline(worker.loop.now + worker.settings.clientTimeout)
+                setDeadline(worker.loop.now + limits.clientTimeout)
                 return true
             }
             if hasEnded { abort() }
@@ -293,7 +296,7 @@ final class GuestConnection: LoopHandler {
                 arrived: arrived,
                 heldBefore: sender.heldBefore,
                 isRepeatable: body == nil && collected.isEmpty && (head.method == .get || head.method == .head),
-                upstream: worker.pool.settings,
+                answerTimeout: answerTimeout,
                 now: worker.loop.now
             )
         )
@@ -467,7 +470,7 @@ final class GuestConnection: LoopHandler {
     func progressed() {
         guard phase == .exchanging, exchange.state == .connecting || exchange.state == .sent else { return }
         exchange.sent(now: worker.loop.now)
-        setDeadline(body == nil ? exchange.deadline : worker.loop.now + worker.settings.clientTimeout)
+        setDeadline(body == nil ? exchange.deadline : worker.loop.now + limits.clientTimeout)
     }
 
     /// The next hop has taken all there is of the body, and the guest sends no more.
@@ -494,8 +497,10 @@ final class GuestConnection: LoopHandler {
 
     /// How long one side may do nothing while an answer is passed on.
     var patience: LoopSpan {
-        max(worker.settings.clientTimeout, worker.pool.settings.answerTimeout)
+        max(limits.clientTimeout, answerTimeout)
     }
+
+    private var answerTimeout: LoopSpan { limits.answerTimeout ?? worker.pool.settings.answerTimeout }
 
     func setDeadline(_ deadline: LoopInstant?) {
         if let place { worker.loop.setDeadline(place, deadline) }
@@ -547,7 +552,7 @@ final class GuestConnection: LoopHandler {
             beginLingering()
             return
         }
-        setDeadline(arrived + (input.isEmpty ? Self.buffersKept : worker.settings.requestTimeout))
+        setDeadline(arrived + (input.isEmpty ? Self.buffersKept : limits.requestTimeout))
         watch()
         // A pipelined request gets its turn after the others'.
         if !input.isEmpty || canRead, let place { worker.loop.again(place) }
@@ -585,7 +590,7 @@ final class GuestConnection: LoopHandler {
     /// Sends what is left, then closes: at once if the guest has said all it had to say.
     private func beginLingering() {
         phase = .lingering
-        setDeadline(worker.loop.now + worker.settings.clientTimeout)
+        setDeadline(worker.loop.now + limits.clientTimeout)
         flush()
     }
 
@@ -635,6 +640,7 @@ final class GuestConnection: LoopHandler {
         if let place { worker.loop.remove(place) }
         place = nil
         Descriptor.close(descriptor)
+        limits.closed()
         worker.guestClosed(self)
     }
 

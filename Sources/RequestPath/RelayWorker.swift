@@ -17,6 +17,8 @@ enum WorkerMessage: Sendable {
 final class RelayWorker {
     let loop: RelayLoop
     let settings: RelaySettings
+    /// Of doors without limits of their own.
+    let limits: DoorLimits
     let forwardedForPolicy: ForwardedForPolicy
     let mapping: Answer.Mapping
     /// Nil in a namespace proxy.
@@ -33,13 +35,14 @@ final class RelayWorker {
     var collectedBytes = 0
     private(set) var isDraining = false
 
-    private var doors: [DoorListener] = []
+    private var doors: [ObjectIdentifier: DoorListener] = [:]
     private var guests: [ObjectIdentifier: GuestConnection] = [:]
     private var drainTimer: DrainTimer?
 
     init(_ plan: RelayPlan, observer: any RelayObserver, mailbox: Mailbox<WorkerMessage>) throws(LoopError) {
         loop = try RelayLoop()
         settings = plan.settings
+        limits = DoorLimits(plan.settings)
         forwardedForPolicy = plan.forwardedForPolicy
         switch plan.passage {
         case .resolve(let resolver):
@@ -80,11 +83,10 @@ final class RelayWorker {
         case .open(let door):
             guard !isDraining else { return }
             let listener = DoorListener(worker: self, door: door)
-            doors.append(listener)
+            doors[ObjectIdentifier(door.socket)] = listener
             listener.start()
         case .close(let id):
-            for listener in doors where ObjectIdentifier(listener.door.socket) == id { listener.stop() }
-            doors.removeAll { ObjectIdentifier($0.door.socket) == id }
+            doors.removeValue(forKey: id)?.stop()
         case .replaceUpstream(let settings):
             pool.replace(settings: settings)
             cache.removeAll()
@@ -110,7 +112,7 @@ final class RelayWorker {
         if isDraining {
             stopIfDrained()
         } else if guests.count == settings.connectionsMax - 1 {
-            for door in doors { door.resume() }
+            for door in doors.values { door.resume() }
         }
     }
 
@@ -131,9 +133,9 @@ final class RelayWorker {
     private func drain(_ grace: LoopSpan) {
         guard !isDraining else { return }
         // Connections that the kernel has completed already would be reset; they belong to us.
-        for door in doors { door.acceptWaiting() }
+        for door in doors.values { door.acceptWaiting() }
         isDraining = true
-        for door in doors { door.stop() }
+        for door in doors.values { door.stop() }
         doors.removeAll()
         for guest in Array(guests.values) { guest.drain() }
         let timer = DrainTimer { [unowned self] in loop.stop() }

@@ -39,7 +39,7 @@ import Testing
                 arrived: at(0),
                 heldBefore: heldBefore,
                 isRepeatable: isRepeatable,
-                upstream: upstream,
+                answerTimeout: upstream.answerTimeout,
                 now: at(0)
             )
         )

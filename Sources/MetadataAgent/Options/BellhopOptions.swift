@@ -70,6 +70,13 @@ enum BellhopOptions {
 
     private static let limits: [Option] = [
         own(
+            "take_listeners",
+            .boolean,
+            "true",
+            "Take over the listening sockets of namespace proxies that offer them, at the path of "
+                + "metadata_proxy_socket with .listeners at its end. Guests are then served without a second hop."
+        ),
+        own(
             "connections_max",
             .integer(min: 1),
             "4096",

@@ -1,0 +1,59 @@
+import Glibc
+import LinuxHost
+
+/// The proxy's side: listening sockets lent to the agent for as long as a connection stands.
+///
+/// The proxy keeps its own copies, so guests' connections wait in the backlog whenever no agent accepts them.
+public final class ListenerLease {
+    private let socket: PacketSocket
+
+    /// Where the agent takes listeners: beside its socket for requests.
+    public static func path(besideAgentSocket path: String) -> String { path + ".listeners" }
+
+    public enum Failure: Error, Sendable {
+        /// Nobody takes listeners there: no agent, or one that cannot. With the errno.
+        case unavailable(CInt)
+        /// The agent does not want them.
+        case refused(String)
+    }
+
+    /// Offers the sockets and waits for the agent's answer.
+    ///
+    /// - Parameter milliseconds: how long to wait for it.
+    public init(
+        _ offer: ListenerOffer,
+        descriptors: [CInt],
+        agentPath: String,
+        milliseconds: Int
+    ) throws(Failure) {
+        guard let socket = PacketSocket.connect(to: agentPath) else { throw .unavailable(errno) }
+        guard socket.send(offer.bytes, descriptors: descriptors) else {
+            let reason = errno
+            socket.close()
+            throw .unavailable(reason)
+        }
+        var entry = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, CInt(clamping: milliseconds)) > 0 else {
+            socket.close()
+            throw .unavailable(ETIMEDOUT)
+        }
+        guard case .message(let bytes, let unwanted) = socket.receive(bytesMax: ListenerReply.bytesMax) else {
+            socket.close()
+            throw .unavailable(ECONNRESET)
+        }
+        for descriptor in unwanted { close(descriptor) }
+        if case .refused(let why) = ListenerReply(bytes) {
+            socket.close()
+            throw .refused(why)
+        }
+        self.socket = socket
+    }
+
+    deinit {
+        // The agent stops accepting when it sees the end.
+        socket.close()
+    }
+
+    /// Readable when the agent has ended the lease, which is all it ever says.
+    public var descriptor: CInt { socket.descriptor }
+}

@@ -1,0 +1,54 @@
+import RelayLoop
+import Synchronization
+
+/// Time-outs and bounds of one door: what haproxy's configuration says for one network.
+///
+/// Shared by all loops, and by all connections that came through the door.
+public final class DoorLimits: Sendable {
+    /// See `RelaySettings` for what these three mean.
+    public let requestTimeout: LoopSpan
+    public let clientTimeout: LoopSpan
+    public let keepAliveTimeout: LoopSpan
+    /// How long the next hop may be silent (`timeout server`); nil leaves it to the next hop's own settings.
+    public let answerTimeout: LoopSpan?
+    /// Connections of this door at a time, over all loops; nil for no bound but the loops' own. Soft: loops that
+    /// accept at the same moment may each take one more.
+    public let connectionsMax: Int?
+
+    private let connections = Atomic<Int>(0)
+
+    public init(
+        requestTimeout: LoopSpan,
+        clientTimeout: LoopSpan,
+        keepAliveTimeout: LoopSpan,
+        answerTimeout: LoopSpan? = nil,
+        connectionsMax: Int? = nil
+    ) {
+        self.requestTimeout = requestTimeout
+        self.clientTimeout = clientTimeout
+        self.keepAliveTimeout = keepAliveTimeout
+        self.answerTimeout = answerTimeout
+        self.connectionsMax = connectionsMax
+    }
+
+    convenience init(_ settings: RelaySettings) {
+        self.init(
+            requestTimeout: settings.requestTimeout,
+            clientTimeout: settings.clientTimeout,
+            keepAliveTimeout: settings.keepAliveTimeout
+        )
+    }
+
+    var hasRoom: Bool {
+        guard let connectionsMax else { return true }
+        return connections.load(ordering: .relaxed) < connectionsMax
+    }
+
+    func opened() {
+        if connectionsMax != nil { connections.add(1, ordering: .relaxed) }
+    }
+
+    func closed() {
+        if connectionsMax != nil { connections.subtract(1, ordering: .relaxed) }
+    }
+}
