@@ -2,15 +2,19 @@
 
 SWIFT ?= swift
 DESTDIR ?=
-prefix ?= /usr
+# What a distribution packages has prefix=/usr.
+prefix ?= /usr/local
 sysconfdir ?= /etc
 # STRIP= keeps the debug information, which is half of each program.
 STRIP ?= strip
-bindir = $(DESTDIR)$(prefix)/bin
-mandir = $(DESTDIR)$(prefix)/share/man
-docdir = $(DESTDIR)$(prefix)/share/doc/bellhop
-unitdir = $(DESTDIR)$(prefix)/lib/systemd/system
-filterdir = $(DESTDIR)$(prefix)/share/neutron/rootwrap
+bindir = $(prefix)/bin
+mandir = $(prefix)/share/man
+docdir = $(prefix)/share/doc/bellhop
+unitdir = $(prefix)/lib/systemd/system
+# rootwrap reads these two folders and no others, unless its rootwrap.conf says so.
+filterdir = $(if $(filter /usr,$(prefix)),/usr/share/neutron/rootwrap,$(sysconfdir)/neutron/rootwrap.d)
+# Who may read a new metadata_agent.ini besides root, if the host has the group.
+service_group = neutron
 
 programs = neutron-metadata-agent neutron-ns-metadata-proxy bellhop
 # The runtime is linked in, so that a node needs Debian's own libraries only.
@@ -21,13 +25,17 @@ FUZZ_SECONDS ?= 60
 export BELLHOP_BIN ?= $(CURDIR)/.build/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-build build run test test-unit test-blackbox test-e2e fuzz lint format install clean
+.PHONY: help setup setup-build build run test test-unit test-blackbox test-messagebus test-e2e test-openstack \
+    stack-up stack-down stack-status setup-stack fuzz lint format install clean
 
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install every Debian package that building and testing need, if any is missing; starts no service.
 	@scripts/setup.sh test
+
+setup-stack: ## Install also the OpenStack services that stack-up and test-openstack run; starts none of them.
+	@scripts/setup.sh stack
 
 setup-build: ## Install only the Debian packages that building and running need.
 	@scripts/setup.sh build
@@ -50,6 +58,21 @@ test-blackbox: setup build ## Start the release programs and talk to them from o
 test-e2e: setup build ## Run haproxy and cloud-init against the release programs in network namespaces (root or sudo).
 	@scripts/test-pytest.sh EndToEnd
 
+test-messagebus: setup-stack build ## Run the agent against a RabbitMQ and oslo.messaging servers, started for it on loopback.
+	@scripts/test-pytest.sh MessageBus
+
+test-openstack: setup-stack build ## Run agent and proxies against a real OpenStack, started for it (root or sudo).
+	@scripts/test-pytest.sh OpenStack
+
+stack-up: setup-stack ## Start an OpenStack control plane on loopback, in BELLHOP_STACK (/tmp/bellhop-stack), and seed it.
+	@/usr/bin/python3 -B scripts/stack up
+
+stack-status: ## Show what of it runs, its addresses and its guests.
+	@/usr/bin/python3 -B scripts/stack status
+
+stack-down: ## Stop what stack-up started, and remove its folder.
+	@/usr/bin/python3 -B scripts/stack down --purge
+
 fuzz: setup-build ## Feed mutated bytes to the HTTP parsers for FUZZ_SECONDS (60 by default).
 	@# The compiler leaves files where it is called.
 	@mkdir -p .build/fuzz && cd .build/fuzz && ../../Fuzz/run -max_total_time=$(FUZZ_SECONDS)
@@ -60,23 +83,39 @@ lint: setup ## Check formatting, the shell scripts and the rules of the source t
 format: ## Format all Swift sources in place.
 	$(SWIFT) format --in-place --parallel --recursive $(sources)
 
-install: ## Install the built programs, man pages, unit, filters and examples (DESTDIR=, prefix=/usr).
+# $(call install_new,OPTIONS,SOURCE,TARGET): an operator may have changed the target, so one that is there stays.
+define install_new
+	@if test -e "$(3)" || test -L "$(3)"; then \
+	    cmp -s "$(2)" "$(3)" || echo "install: $(3) is there and stays; the new one is $(2)"; \
+	else echo "install $(2) as $(3)"; install $(1) "$(2)" "$(3)"; fi
+endef
+
+sample = $(DESTDIR)$(docdir)/examples/metadata_agent.ini.sample
+
+install: ## Install the built programs and what belongs to them (DESTDIR=, prefix=/usr/local, sysconfdir=/etc).
 	@for program in $(programs); do \
 	    test -x "$(BELLHOP_BIN)/$$program" || { echo "install: run 'make build' first" >&2; exit 1; }; done
-	install -d "$(bindir)" "$(mandir)/man1" "$(mandir)/man8" "$(docdir)/examples" "$(unitdir)" "$(filterdir)" \
-	    "$(DESTDIR)$(sysconfdir)/neutron" "$(DESTDIR)$(sysconfdir)/logrotate.d"
+	@# A folder that is there keeps its owner and mode: /etc/neutron is often Neutron's.
+	@for folder in "$(bindir)" "$(mandir)/man1" "$(mandir)/man8" "$(docdir)/examples" "$(unitdir)" "$(filterdir)" \
+	    "$(sysconfdir)/neutron" "$(sysconfdir)/logrotate.d"; do \
+	    test -d "$(DESTDIR)$$folder" || install -d "$(DESTDIR)$$folder" || exit 1; done
 	for program in $(programs); do install -m 755 $(if $(STRIP),-s --strip-program=$(STRIP)) \
-	    "$(BELLHOP_BIN)/$$program" "$(bindir)/$$program"; done
-	install -m 644 docs/man/*.1 "$(mandir)/man1/"
-	install -m 644 docs/man/*.8 "$(mandir)/man8/"
-	install -m 644 packaging/systemd/neutron-metadata-agent.service "$(unitdir)/"
-	install -m 644 packaging/rootwrap/bellhop.filters "$(filterdir)/"
-	install -m 644 packaging/logrotate/bellhop "$(DESTDIR)$(sysconfdir)/logrotate.d/bellhop"
-	install -m 644 examples/* "$(docdir)/examples/"
-	"$(BELLHOP_BIN)/bellhop" sample-config > "$(docdir)/examples/metadata_agent.ini.sample"
-	@# An operator's own file is never overwritten.
-	test -e "$(DESTDIR)$(sysconfdir)/neutron/metadata_agent.ini" || install -m 640 \
-	    "$(docdir)/examples/metadata_agent.ini.sample" "$(DESTDIR)$(sysconfdir)/neutron/metadata_agent.ini"
+	    "$(BELLHOP_BIN)/$$program" "$(DESTDIR)$(bindir)/$$program" || exit 1; done
+	install -m 644 examples/* "$(DESTDIR)$(docdir)/examples/"
+	"$(BELLHOP_BIN)/bellhop" sample-config > "$(sample)"
+	chmod 644 "$(sample)"
+	install -m 644 packaging/rootwrap/bellhop.filters "$(DESTDIR)$(filterdir)/"
+	@# The pages and the unit are written for prefix=/usr.
+	@for page in docs/man/*; do target="$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; echo "install $$page"; \
+	    install -m 644 $$page "$$target" && sed -i -e 's|/usr/share/doc/bellhop|$(docdir)|g' \
+	    -e 's|/usr/share/neutron/rootwrap|$(filterdir)|g' "$$target" || exit 1; done
+	install -m 644 packaging/systemd/neutron-metadata-agent.service "$(DESTDIR)$(unitdir)/"
+	sed -i -e 's|/usr/bin/neutron-metadata-agent|$(bindir)/neutron-metadata-agent|g' -e 's|/etc/|$(sysconfdir)/|g' \
+	    "$(DESTDIR)$(unitdir)/neutron-metadata-agent.service"
+	$(call install_new,-m 644,packaging/logrotate/bellhop,$(DESTDIR)$(sysconfdir)/logrotate.d/bellhop)
+	@# It will hold secrets. Only root can give it to the service's group.
+	$(call install_new,-m 640 $$(test $$(id -u) != 0 || ! getent group $(service_group) >/dev/null || \
+	    echo -g $(service_group)),$(sample),$(DESTDIR)$(sysconfdir)/neutron/metadata_agent.ini)
 
 clean: ## Remove everything that was built.
 	rm -rf .build

@@ -8,12 +8,20 @@ inventory=${1:-examples/lab.yaml}
 program=${BELLHOP_BIN:-.build/release}/bellhop
 base=http://127.0.0.1:8169
 
+# Through a proxy of the environment, this host would be another one.
+ask() { curl --silent --noproxy '*' "$@"; }
+
+if ask --output /dev/null --max-time 2 "$base/"; then
+    echo "run: something answers at $base already; stop that first" >&2
+    exit 1
+fi
+
 "$program" serve --inventory "$inventory" &
 server=$!
 trap 'kill -TERM $server 2>/dev/null || true' INT TERM
 
 attempts=0
-until curl --silent --output /dev/null --max-time 2 "$base/"; do
+until ask --output /dev/null --max-time 2 "$base/"; do
     kill -0 $server 2>/dev/null || { wait $server; exit $?; }
     attempts=$((attempts + 1))
     if [ $attempts -ge 100 ]; then
@@ -28,7 +36,7 @@ cat <<END
 
   A guest asks: curl $base/openstack/latest/meta_data.json
 
-$(curl --silent --max-time 5 "$base/openstack/latest/meta_data.json")
+$(ask --max-time 5 "$base/openstack/latest/meta_data.json")
 
   Try, in another terminal:
 

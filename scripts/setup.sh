@@ -2,7 +2,8 @@
 # Installs the Debian packages that building, running and testing Bellhop need; nothing when all are there.
 #
 #   scripts/setup.sh build    what `make build` and `make run` need
-#   scripts/setup.sh test     that, and what `make test` needs
+#   scripts/setup.sh test     that, and what the tests outside of OpenStack need
+#   scripts/setup.sh stack    that, and the OpenStack services of `make stack-up` and `make test-openstack`
 #
 # No service is started, neither now nor at the next boot. haproxy and cloud-init, which would bring services along,
 # are not installed at all: their packages are only unpacked under .build/tools, where the tests find them.
@@ -15,13 +16,18 @@ tools=$PWD/.build/tools
 build_packages="
     libcurl4 libxml2 libsqlite3-0 libncurses6 libstdc++6 tzdata
     binutils libc6-dev libgcc-12-dev libstdc++-12-dev zlib1g-dev
-    make git ca-certificates curl pkg-config libssl-dev"
+    make git ca-certificates curl pkg-config libssl-dev librabbitmq-dev"
 
 test_packages="
-    python3 python3-pytest procps iproute2 iptables openssl util-linux shellcheck
+    python3 python3-pytest procps iproute2 iptables openssl util-linux shellcheck rabbitmq-server
     liblua5.3-0 libopentracing-c-wrapper0 libpcre2-8-0 libsystemd0
     python3-configobj python3-jinja2 python3-jsonpatch python3-jsonschema python3-netifaces python3-oauthlib
     python3-requests python3-serial python3-yaml"
+
+# The services of OpenStack Zed, all of Debian 12; the stack's own scripts start them, on loopback and for a test only.
+stack_packages="
+    rabbitmq-server mariadb-server-core mariadb-client-core keystone neutron-api neutron-rpc-server
+    neutron-metadata-agent nova-api haproxy iproute2 iptables procps python3-amqp python3-oslo.messaging openssl"
 
 unpacked_packages="haproxy cloud-init"
 
@@ -48,6 +54,18 @@ refresh_indexes() {
     indexes_fresh=yes
 }
 
+installed_names() { dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | sort; }
+
+# What came with the packages just installed is not started at the next boot either. Services that were here stay.
+disable_services() {
+    command -v systemctl >/dev/null || return 0
+    installed_names | comm -13 "$1" - | xargs -r dpkg -L 2>/dev/null |
+        sed -nE 's,^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket))$,\2,p' | sort -u |
+        while read -r unit; do
+            as_root systemctl --root=/ --quiet disable "$unit" </dev/null || true
+        done
+}
+
 # A package that starts a service asks policy-rc.d first; this one says no and is taken away afterwards.
 forbid_services() {
     policy=/usr/sbin/policy-rc.d
@@ -67,9 +85,13 @@ install_missing() {
     say "installing$missing"
     refresh_indexes
     forbid_services
+    before=$(mktemp)
+    installed_names >"$before"
     # shellcheck disable=SC2086 # a list of words
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
+    disable_services "$before"
+    rm -f "$before"
 }
 
 unpack() {
@@ -98,15 +120,16 @@ build)
     # shellcheck disable=SC2086
     install_missing $build_packages
     ;;
-test)
+test | stack)
+    [ "$1" = stack ] || stack_packages=
     # shellcheck disable=SC2086
-    install_missing $build_packages $test_packages
+    install_missing $build_packages $test_packages $stack_packages
     for package in $unpacked_packages; do
         unpack "$package"
     done
     ;;
 *)
-    echo "usage: $0 build|test" >&2
+    echo "usage: $0 build|test|stack" >&2
     exit 2
     ;;
 esac

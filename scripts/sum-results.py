@@ -8,7 +8,7 @@ import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
 
-TEST_LAYERS = ("unit", "blackbox", "endtoend")
+TEST_LAYERS = ("unit", "blackbox", "messagebus", "endtoend", "openstack")
 
 
 def counts(path):

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs one of the layers that start real programs: `test-pytest.sh BlackBox` or `test-pytest.sh EndToEnd`. Further
-# words go to pytest, for example `-k pid_file`. BELLHOP_BIN names the folder of the programs under test.
+# Runs one of the layers that start real programs: BlackBox, MessageBus, EndToEnd or OpenStack. Further words go to
+# pytest, for example `-k pid_file`. BELLHOP_BIN names the folder of the programs under test; BELLHOP_STACK a running
+# stack, which the OpenStack layer then uses and leaves as it is instead of starting one of its own.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -16,7 +17,7 @@ set -- /usr/bin/python3 -m pytest -p no:cacheprovider -rs --tb=short -q \
     --junitxml "$results/$(echo "$layer" | tr '[:upper:]' '[:lower:]').xml" "Tests/$layer" "$@"
 
 # Namespaces and the drop of privileges need root; without it those tests skip and say so.
-if [ "$(id -u)" != 0 ] && [ "$layer" = EndToEnd ] && sudo -n true 2>/dev/null; then
-    set -- sudo -n env "BELLHOP_BIN=$BELLHOP_BIN" PYTHONDONTWRITEBYTECODE=1 "$@"
+if [ "$(id -u)" != 0 ] && [ "$layer" != BlackBox ] && [ "$layer" != MessageBus ] && sudo -n true 2>/dev/null; then
+    set -- sudo -n env "BELLHOP_BIN=$BELLHOP_BIN" "BELLHOP_STACK=${BELLHOP_STACK:-}" PYTHONDONTWRITEBYTECODE=1 "$@"
 fi
 exec "$@"

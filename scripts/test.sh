@@ -25,14 +25,16 @@ layer() {
     return $status
 }
 
-layer setup scripts/setup.sh test || exit 1
+layer setup scripts/setup.sh stack || exit 1
 layer lint scripts/lint.sh Sources Tests Fuzz Package.swift
 layer unit scripts/test-unit.sh
 # Long enough to replay the corpus and to show that the target still builds; `make fuzz` searches.
 layer fuzz make --no-print-directory fuzz FUZZ_SECONDS=20
 if layer release "${SWIFT:-swift}" build --configuration release --static-swift-stdlib; then
     layer blackbox scripts/test-pytest.sh BlackBox
+    layer messagebus scripts/test-pytest.sh MessageBus
     layer endtoend scripts/test-pytest.sh EndToEnd
+    layer openstack scripts/test-pytest.sh OpenStack
 fi
 
 echo

@@ -19,4 +19,16 @@
 #include <amqp_tcp_socket.h>
 #endif
 
+/* Two functions of OpenSSL's, on which rabbitmq-c is built. Its headers stay out: in two modules they would clash. */
+struct ssl_ctx_st;
+struct X509_VERIFY_PARAM_st;
+extern struct X509_VERIFY_PARAM_st *SSL_CTX_get0_param(struct ssl_ctx_st *context);
+extern int X509_VERIFY_PARAM_set1_ip_asc(struct X509_VERIFY_PARAM_st *parameters, const char *address);
+
+/* Makes the peer's certificate need this IP address. 0 if it is none, and then nothing is changed. */
+static inline int crabbitmq_require_address(amqp_socket_t *socket, const char *address) {
+    struct ssl_ctx_st *context = (struct ssl_ctx_st *)amqp_ssl_socket_get_context(socket);
+    return context ? X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(context), address) : 0;
+}
+
 #endif

@@ -9,12 +9,18 @@ public enum HostSignal: Hashable, Sendable, CaseIterable {
     case interrupt
     /// SIGHUP: read the configuration again, open the log file again.
     case hangUp
+    /// SIGUSR1: finish what was begun, then stop; haproxy's soft stop.
+    case finish
+
+    /// What most daemons listen to. `finish` takes its default action elsewhere.
+    public static let usual: [HostSignal] = [.terminate, .interrupt, .hangUp]
 
     public var number: CInt {
         switch self {
         case .terminate: SIGTERM
         case .interrupt: SIGINT
         case .hangUp: SIGHUP
+        case .finish: SIGUSR1
         }
     }
 
@@ -23,7 +29,7 @@ public enum HostSignal: Hashable, Sendable, CaseIterable {
         self = signal
     }
 
-    /// True for the two that ask the program to end.
+    /// True for those that ask the program to end.
     public var endsProgram: Bool { self != .hangUp }
 }
 
@@ -44,7 +50,7 @@ public struct SignalSource: Sendable {
 
     /// Blocks the signals in this thread and its later ones, and makes a write to a closed pipe or socket
     /// an error instead of the program's end. There should be one source in a process; it lives as long.
-    public init(_ signals: [HostSignal] = HostSignal.allCases) throws(HostError) {
+    public init(_ signals: [HostSignal] = HostSignal.usual) throws(HostError) {
         let numbers = signals.map(\.number)
         guard clinuxhost_ignore_broken_pipes() == 0,
             clinuxhost_block_signals(numbers, CInt(numbers.count)) == 0

@@ -16,6 +16,8 @@ public enum TCPListener {
     ///   - port: 0 lets the kernel choose.
     ///   - interface: take connections of this interface only, which also gives a link-local address its scope; needs
     ///     CAP_NET_RAW.
+    ///   - sharesPort: SO_REUSEPORT: a successor may bind while its predecessor still holds the port (haproxy).
+    ///   - isV6Only: keep IPv4 away from an IPv6 wildcard; nil leaves it to the kernel's setting.
     ///   - retry: how long to wait for an address in use.
     /// - Returns: the descriptor, which the caller closes.
     /// - Throws: `badListenAddress`, `addressInUse`, `listenRefused`, or `interrupted`.
@@ -25,6 +27,8 @@ public enum TCPListener {
         interface: String? = nil,
         backlog: CInt = defaultBacklog,
         keepIdleSeconds: CInt = 600,
+        sharesPort: Bool = false,
+        isV6Only: Bool? = nil,
         retry: BindRetry
     ) throws(HostError) -> CInt {
         var hints = addrinfo()
@@ -58,6 +62,19 @@ public enum TCPListener {
             else { throw refused("set up the socket for", address, port, errno) }
         }
 
+        if sharesPort {
+            var on: CInt = 1
+            guard
+                setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, socklen_t(MemoryLayout<CInt>.size)) == 0
+            else { throw refused("set up the socket for", address, port, errno) }
+        }
+        if let isV6Only, first.pointee.ai_family == AF_INET6 {
+            var value: CInt = isV6Only ? 1 : 0
+            let size = socklen_t(MemoryLayout<CInt>.size)
+            guard setsockopt(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY, &value, size) == 0 else {
+                throw refused("set up the socket for", address, port, errno)
+            }
+        }
         if let interface {
             guard setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, interface, socklen_t(interface.utf8.count)) == 0
             else { throw refused("bind to interface \(interface) for", address, port, errno) }

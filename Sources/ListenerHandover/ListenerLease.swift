@@ -20,14 +20,24 @@ public final class ListenerLease {
     /// Offers the sockets and waits for the agent's answer.
     ///
     /// - Parameter milliseconds: how long to wait for it.
-    public init(
+    public convenience init(
         _ offer: ListenerOffer,
         descriptors: [CInt],
         agentPath: String,
         milliseconds: Int
     ) throws(Failure) {
+        try self.init(offer: offer.bytes, descriptors: descriptors, agentPath: agentPath, milliseconds: milliseconds)
+    }
+
+    /// The same with the bytes of an offer that was made before.
+    public init(
+        offer: [UInt8],
+        descriptors: [CInt],
+        agentPath: String,
+        milliseconds: Int
+    ) throws(Failure) {
         guard let socket = PacketSocket.connect(to: agentPath) else { throw .unavailable(errno) }
-        guard socket.send(offer.bytes, descriptors: descriptors) else {
+        guard socket.send(offer, descriptors: descriptors) else {
             let reason = errno
             socket.close()
             throw .unavailable(reason)
@@ -47,6 +57,11 @@ public final class ListenerLease {
             throw .refused(why)
         }
         self.socket = socket
+    }
+
+    /// Takes over a lease that a predecessor in this process had.
+    public init(adopting descriptor: CInt) {
+        socket = PacketSocket(adopting: descriptor)
     }
 
     deinit {

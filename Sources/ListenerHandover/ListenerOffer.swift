@@ -24,6 +24,30 @@ public struct ListenerOffer: Sendable, Equatable {
     public var answerTimeout: LoopSpan?
     /// `maxconn`.
     public var connectionsMax: Int?
+    public var rate: RateLimit?
+
+    /// How often a guest may ask: `[metadata_rate_limiting]` of Neutron.
+    public struct RateLimit: Sendable, Equatable {
+        public struct Window: Sendable, Equatable {
+            public var period: LoopSpan
+            public var requestsMax: UInt32
+
+            public init(period: LoopSpan, requestsMax: UInt32) {
+                self.period = period
+                self.requestsMax = requestsMax
+            }
+        }
+
+        public var windows: [Window]
+        public var countsIPv4: Bool
+        public var countsIPv6: Bool
+
+        public init(windows: [Window], countsIPv4: Bool, countsIPv6: Bool) {
+            self.windows = windows
+            self.countsIPv4 = countsIPv4
+            self.countsIPv6 = countsIPv6
+        }
+    }
 
     public init(scope: Scope) {
         self.scope = scope
@@ -57,6 +81,10 @@ public struct ListenerOffer: Sendable, Equatable {
             if let value { lines.append("\(name) \(value.milliseconds)") }
         }
         if let connectionsMax { lines.append("maxconn \(connectionsMax)") }
+        if let rate {
+            lines.append("rate-families \(rate.countsIPv4 ? "4" : "")\(rate.countsIPv6 ? "6" : "")")
+            for window in rate.windows { lines.append("rate \(window.period.milliseconds) \(window.requestsMax)") }
+        }
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 
@@ -98,9 +126,20 @@ public struct ListenerOffer: Sendable, Equatable {
         case "maxconn":
             guard let number = Int(value), number > 0 else { throw .badField(name) }
             connectionsMax = number
+        case "rate-families":
+            guard ["4", "6", "46"].contains(value) else { throw .badField(name) }
+            rate = RateLimit(windows: [], countsIPv4: value.contains("4"), countsIPv6: value.contains("6"))
+        case "rate":
+            let parts = value.split(separator: " ")
+            guard parts.count == 2, let limit = UInt32(parts[1]), rate != nil,
+                (rate?.windows.count ?? 0) < Self.windowsMax
+            else { throw .badField(name) }
+            rate?.windows.append(RateLimit.Window(period: try Self.span(name, parts[0]), requestsMax: limit))
         default: break
         }
     }
+
+    private static let windowsMax = 3
 
     /// Up to a day; zero would end every connection at once.
     private static func span(_ name: String, _ value: Substring) throws(ParseError) -> LoopSpan {
@@ -116,9 +155,9 @@ public enum ListenerReply: Sendable, Equatable {
     /// A sentence.
     case refused(String)
 
-    static let bytesMax = 1_024
+    public static let bytesMax = 1_024
 
-    var bytes: [UInt8] {
+    public var bytes: [UInt8] {
         switch self {
         case .accepted: Array("accepted\n".utf8)
         case .refused(let why): Array("refused \(why)\n".utf8.prefix(Self.bytesMax))

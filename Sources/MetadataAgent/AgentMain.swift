@@ -128,7 +128,7 @@ public enum AgentMain {
             for await signal in signals {
                 switch signal {
                 case .hangUp: await reload.reload()
-                case .terminate, .interrupt: await group.triggerGracefulShutdown()
+                case .terminate, .interrupt, .finish: await group.triggerGracefulShutdown()
                 }
             }
         }

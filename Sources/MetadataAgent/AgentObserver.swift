@@ -109,6 +109,8 @@ final class AgentObserver: RelayObserver {
             warn("Unexpected response code: \(status)", key: "unexpected \(status)", who)
         case .overloaded:
             warn("A request was answered 503: too many request bodies are being collected", key: "overloaded", who)
+        case .rateLimited:
+            warn("A guest asks more often than its network allows", key: "rate \(who)", who)
         case .malformedRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .headTooLarge,
             .methodNotAllowed, .expectationFailed, .versionNotSupported:
             var details = who

@@ -45,6 +45,8 @@ public enum Verdict: Error, Hashable, Sendable {
     case methodNotAllowed
     case expectationFailed
     case versionNotSupported
+    /// The guest has asked more often than its network allows; how long to wait, in seconds.
+    case rateLimited(retryAfter: Int)
     /// The memory that request bodies of unknown length may take together is in use.
     case overloaded
 
@@ -74,6 +76,7 @@ public enum Verdict: Error, Hashable, Sendable {
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .expectationFailed: 417
+        case .rateLimited: 429
         case .headTooLarge: 431
         case .scopeMissing, .directoryFailed, .backendUnexpected: 500
         case .backendBroken: 502
@@ -87,6 +90,7 @@ public enum Verdict: Error, Hashable, Sendable {
     public var retryAfterSeconds: Int? {
         switch self {
         case .directoryAway, .backendAway, .overloaded: 2
+        case .rateLimited(let seconds): seconds
         default: nil
         }
     }
@@ -105,6 +109,7 @@ public enum Verdict: Error, Hashable, Sendable {
         case .methodNotAllowed: "This method is not supported."
         case .expectationFailed: "The only expectation supported is 100-continue."
         case .versionNotSupported: "Only HTTP/1.0 and HTTP/1.1 are supported."
+        case .rateLimited: "Too many requests. Please try again later."
         case .overloaded: "The metadata service is busy. Please try again."
         case .instanceNotFound: "No instance was found for this address."
         case .directoryAway: "The network service is temporarily unavailable. Please try again later."

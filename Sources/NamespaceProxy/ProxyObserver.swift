@@ -14,15 +14,36 @@ final class ProxyObserver: RelayObserver {
     private var line = ByteQueue()
     private var limiter = NoteLimiter<String>(interval: .seconds(60))
 
-    init(access: AccessLogWriter, agentSocket: String) {
+    private let style: Style
+
+    /// The form of the line per request.
+    enum Style: Sendable {
+        /// As Neutron's own proxy and agent write it.
+        case neutron
+        /// As haproxy writes it; `omitsSilent` leaves connections out on which nothing came.
+        case haproxy(omitsSilent: Bool)
+    }
+
+    init(access: AccessLogWriter, agentSocket: String, style: Style = .neutron) {
         self.access = access
         self.agentSocket = agentSocket
+        self.style = style
     }
 
     func finished(_ record: ExchangeRecord, line requestLine: Span<UInt8>) {
         guard access.isEnabled else { return }
         line.removeAll()
-        AccessLine.write(record, line: requestLine, to: &line)
+        switch style {
+        case .neutron: AccessLine.write(record, line: requestLine, to: &line)
+        case .haproxy(let omitsSilent):
+            if omitsSilent, requestLine.isEmpty, record.status == 408 { return }
+            HaproxyLogLine.write(
+                record,
+                startedAt: HaproxyLogLine.time(before: record.duration),
+                line: requestLine,
+                to: &line
+            )
+        }
         line.withBytes { access.write($0) }
     }
 

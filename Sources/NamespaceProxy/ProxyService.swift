@@ -2,7 +2,6 @@ import Glibc
 import LinuxHost
 import ListenerHandover
 import Logging
-import OsloLog
 import RelayLoop
 import RequestPath
 
@@ -14,9 +13,8 @@ final class ProxyService {
     /// How long requests in flight may take to finish after SIGTERM. Agents wait at most five seconds before
     /// they kill, and a successor may want the port at once, which is free as soon as draining begins.
     private static let drainGrace = LoopSpan.seconds(2)
-    /// The agent's own time-outs are shorter and its answer tells more: it may hold a request 8.5 s, and waits
-    /// 60 s for Nova. The original waited for ever.
-    private static let answerTimeout = LoopSpan.seconds(90)
+    /// The same after SIGUSR1, which asks for a soft stop.
+    private static let finishGrace = LoopSpan.seconds(90)
     /// How long guests wait in the backlog for an agent that has just gone, before they are served from here. An
     /// agent that restarts is back before that.
     private static let patienceMilliseconds = 1_000
@@ -27,10 +25,11 @@ final class ProxyService {
     private static let restartPauseMilliseconds = 500
     private static let longPauseMilliseconds = 5_000
 
-    private let settings: ProxySettings
-    private let access: AccessLogWriter
+    private let duty: ProxyDuty
+    private let observer: @Sendable () -> any RelayObserver
     private let logger = ProxyLog.proxy
-    private let stopped = StoppedFlag()
+    /// The program to become while the agent serves the guests; nil if there is none.
+    private let standby: StandbyProgram?
     private var doors: [Door]
 
     private var lease: ListenerLease?
@@ -43,14 +42,31 @@ final class ProxyService {
 
     /// Nil until it is first needed: a proxy that only waits has one thread.
     private var relay: RelayService?
+    private var stopped: StoppedFlag?
     private var isServing = false
+    /// Whether the loop was told to end when its connections have ended.
+    private var isRelayEnding = false
 
-    /// - Parameter listeners: listening descriptors, which belong to the service from now on.
-    init(listeners: [CInt], settings: ProxySettings, access: AccessLogWriter) {
-        self.settings = settings
-        self.access = access
+    /// - Parameters:
+    ///   - listeners: listening descriptors, which belong to the service from now on.
+    ///   - standby: what this process becomes while the agent serves the guests.
+    ///   - observer: makes the observer of the relay loop, on its thread.
+    init(
+        listeners: [CInt],
+        duty: ProxyDuty,
+        standby: StandbyProgram? = nil,
+        observer: @escaping @Sendable () -> any RelayObserver
+    ) {
+        self.duty = duty
+        self.standby = standby
+        self.observer = observer
+        let limits = duty.offer.limits
         doors = listeners.map {
-            Door(socket: ListeningSocketHandle(adopting: $0), identity: .scope(settings.scope))
+            Door(
+                socket: ListeningSocketHandle(adopting: $0),
+                identity: .scope(duty.scope),
+                limits: limits
+            )
         }
     }
 
@@ -68,17 +84,24 @@ final class ProxyService {
     /// - Returns: false if the loop ended by itself.
     func run(until signals: SignalSource, reload: () -> Void) throws(LoopError) -> Bool {
         while true {
+            standByIfIdle()
             wait(signals)
             while let signal = signals.next() {
                 guard signal.endsProgram else {
                     reload()
                     continue
                 }
-                guard !stopped.isSet else { return false }
-                end(signals)
+                end(signals, grace: signal == .finish ? Self.finishGrace : Self.drainGrace)
                 return true
             }
-            if let lease, Self.isReadable(lease.descriptor) { lost() }
+            if let stopped, stopped.isSet {
+                // The loop has served its last connection, as it was told to, or has failed.
+                guard isRelayEnding else { return false }
+                relay = nil
+                self.stopped = nil
+                isRelayEnding = false
+            }
+            if let lease, isReadable(lease.descriptor) { lost() }
             guard lease == nil else { continue }
             if MonotonicTime.now >= nextOffer { offer() }
             let patienceEnds = unleasedSince.advanced(byMilliseconds: Self.patienceMilliseconds)
@@ -87,19 +110,13 @@ final class ProxyService {
     }
 
     private func wait(_ signals: SignalSource) {
-        var entries = [pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)]
-        var timeout: CInt = -1
-        if let lease {
-            entries.append(pollfd(fd: lease.descriptor, events: Int16(POLLIN), revents: 0))
-        } else {
-            timeout = MonotonicTime.now.millisecondsUntil(nextOffer)
-        }
-        _ = poll(&entries, nfds_t(entries.count), timeout)
-    }
-
-    private static func isReadable(_ descriptor: CInt) -> Bool {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, 0) > 0
+        var descriptors = [signals.descriptor]
+        if let stopped { descriptors.append(stopped.descriptor) }
+        if let lease { descriptors.append(lease.descriptor) }
+        waitUntilReadable(
+            descriptors,
+            milliseconds: lease == nil ? MonotonicTime.now.millisecondsUntil(nextOffer) : -1
+        )
     }
 
     // MARK: The lease
@@ -107,15 +124,15 @@ final class ProxyService {
     private func offer() {
         do throws(ListenerLease.Failure) {
             lease = try ListenerLease(
-                settings.offer,
+                duty.offer,
                 descriptors: doors.map(\.socket.descriptor),
-                agentPath: ListenerLease.path(besideAgentSocket: settings.agentSocket),
+                agentPath: ListenerLease.path(besideAgentSocket: duty.agentSocket),
                 milliseconds: Self.offerMilliseconds
             )
             hasToldRefusal = false
             hasBeenLeased = true
             stopServing()
-            logger.info("The metadata agent serves the guests", metadata: ["scope": "\(settings.scope)"])
+            logger.info("The metadata agent serves the guests", metadata: ["scope": "\(duty.scope)"])
         } catch {
             if case .refused(let why) = error, !hasToldRefusal {
                 hasToldRefusal = true
@@ -144,11 +161,13 @@ final class ProxyService {
 
     private func serve() throws(LoopError) {
         let relay: RelayService
-        if let started = self.relay { relay = started } else { relay = try start() }
+        // One that is ending takes no door any more; its connections go on.
+        if let started = self.relay, !isRelayEnding { relay = started } else { relay = try start() }
+        isRelayEnding = false
         self.relay = relay
         for door in doors { relay.open(door) }
         isServing = true
-        logger.info("Guests are served from here", metadata: ["scope": "\(settings.scope)"])
+        logger.info("Guests are served from here", metadata: ["scope": "\(duty.scope)"])
     }
 
     /// Connections that stand are served to their end.
@@ -156,36 +175,43 @@ final class ProxyService {
         guard isServing, let relay else { return }
         for door in doors { relay.close(door) }
         isServing = false
+        guard standby != nil else { return }
+        // Only a process without a loop can stand by.
+        isRelayEnding = true
+        relay.drain(grace: Self.finishGrace)
+    }
+
+    private func standByIfIdle() {
+        guard let standby, let lease, relay == nil else { return }
+        standby.become(lease: lease.descriptor, listeners: doors.map(\.socket.descriptor), duty: duty)
     }
 
     private func start() throws(LoopError) -> RelayService {
         var upstream = UpstreamSettings(
-            addresses: FixedAddresses([.unix(path: settings.agentSocket)]),
+            addresses: FixedAddresses([.unix(path: duty.agentSocket)]),
             host: "169.254.169.254"
         )
-        upstream.answerTimeout = Self.answerTimeout
+        upstream.answerTimeout = duty.answerTimeout
+        if let timeout = duty.connectTimeout { upstream.connectTimeout = timeout }
         var relaySettings = RelaySettings()
-        relaySettings.hold.durationMax = settings.hold
-        let access = access
-        let agentSocket = settings.agentSocket
+        relaySettings.hold.durationMax = duty.hold
+        relaySettings.scopeHeaders = duty.offer.headerFamily == .ovn ? .ovn : .neutron
+        let observer = observer
         let relay = try RelayService(
             workers: 1,
             plan: RelayPlan(passage: .relay, upstream: upstream, settings: relaySettings)
         ) { _ in
-            ProxyObserver(access: access, agentSocket: agentSocket)
+            observer()
         }
-        // The main thread waits for nothing but signals and the lease, so the loop's end has to come as a signal.
-        let stopped = stopped
-        relay.whenStopped { _ in
-            stopped.set()
-            kill(getpid(), HostSignal.terminate.number)
-        }
+        let stopped = try StoppedFlag()
+        self.stopped = stopped
+        relay.whenStopped { _ in stopped.set() }
         return relay
     }
 
     // MARK: The end
 
-    private func end(_ signals: SignalSource) {
+    private func end(_ signals: SignalSource, grace: LoopSpan) {
         if lease != nil {
             // The agent has copies of the sockets. This ends them all, so that a successor gets every new connection.
             for door in doors { shutdown(door.socket.descriptor, CInt(SHUT_RDWR)) }
@@ -194,8 +220,13 @@ final class ProxyService {
         guard let relay else { return }
         // The port is free once the loop has let go of the sockets, too.
         doors = []
-        relay.drain(grace: Self.drainGrace)
+        relay.drain(grace: grace)
         // Its own end, or a second signal of somebody who cannot wait.
-        while !signals.wait().endsProgram {}
+        while let stopped, !stopped.isSet {
+            waitUntilReadable([signals.descriptor, stopped.descriptor])
+            while let signal = signals.next() {
+                if signal.endsProgram { return }
+            }
+        }
     }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import ListenerHandover
 import MetadataModel
 import OsloConfig
 import RelayLoop
@@ -58,9 +57,6 @@ public struct ProxySettings: Sendable {
         watchesLogFile = configuration.boolean("metadata_proxy_watch_log") ?? true
         hold = .seconds(configuration.float("hold_seconds") ?? 8.5)
     }
-
-    /// What the agent is told about our sockets.
-    var offer: ListenerOffer { ListenerOffer(scope: scope) }
 
     /// Nil if the option is not set or empty.
     private static func id(_ name: String, _ configuration: Configuration) throws(ProxyError) -> ResourceID? {

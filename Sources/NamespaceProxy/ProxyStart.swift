@@ -59,7 +59,11 @@ struct ProxyStart {
             throw ProxyError(error)
         }
         ProxyLog.daemon.info("Process runs with uid/gid: \(geteuid())/\(getegid())")
-        let service = ProxyService(listeners: [listener], settings: settings, access: log.accessLog)
+        let access = log.accessLog
+        let duty = ProxyDuty(settings)
+        let service = ProxyService(listeners: [listener], duty: duty) {
+            ProxyObserver(access: access, agentSocket: duty.agentSocket)
+        }
         do throws(LoopError) {
             try service.begin()
         } catch {

@@ -83,7 +83,14 @@ struct BusWorker {
             isLost = true
             throw error
         }
-        link.close(deletesQueue: settings.replyQueue.fixedName == nil)
+        link.close(deletesQueue: deletesQueue)
+    }
+
+    /// A server that finds no queue for its reply tries for a minute, so the queue is left to replies that may still
+    /// come, unless it would then stay for ever.
+    private var deletesQueue: Bool {
+        let queue = settings.replyQueue
+        return queue.fixedName == nil && (!bus.leavesReplies || queue.lifetimeSeconds == 0)
     }
 
     // MARK: One connection

@@ -46,6 +46,8 @@ struct MessageBook {
     }
 
     var hasQueued: Bool { !queue.isEmpty }
+    /// Whether a reply may come.
+    var hasCalls: Bool { messages.values.contains { $0.isCall } }
     var hasImpatient: Bool { messages.values.contains { !$0.isPatient } }
 
     mutating func add(_ message: Message) throws(MessagingError) {
@@ -80,7 +82,10 @@ struct MessageBook {
     ///
     /// - Returns: nil if it had ended before.
     mutating func remove(_ id: MessageID) -> Message? {
-        messages.removeValue(forKey: id)
+        let message = messages.removeValue(forKey: id)
+        // Nothing takes the queue while the bus is away or blocked, and it must not grow by what has ended.
+        if message?.isQueued == true { queue.removeAll { $0 == id } }
+        return message
     }
 
     func message(_ id: MessageID) -> Message? { messages[id] }
@@ -88,7 +93,7 @@ struct MessageBook {
     /// The broker has it: the end of a cast.
     mutating func confirmed(_ id: MessageID) -> Ending? {
         guard let message = messages[id], !message.isCall else { return nil }
-        messages[id] = nil
+        _ = remove(id)
         return .done(RemoteResult(message: nil))
     }
 
@@ -103,6 +108,7 @@ struct MessageBook {
     mutating func removeImpatient() -> [MessageID] {
         let ids = messages.values.filter { !$0.isPatient }.map(\.id)
         for id in ids { messages[id] = nil }
+        queue.removeAll { messages[$0] == nil }
         return ids
     }
 
@@ -122,12 +128,12 @@ struct MessageBook {
         }
         guard let message = messages[reply.callID], message.isCall else { return .unknown(reply.callID) }
         if let failure = reply.failure {
-            messages[reply.callID] = nil
+            _ = remove(reply.callID)
             return .ended(reply.callID, .failed(failure.error(method: message.method.name, topic: message.topic)))
         }
         if let result = reply.result { messages[reply.callID]?.result = RemoteResult(message: result) }
         guard reply.isLast else { return .partial }
-        let ended = messages.removeValue(forKey: reply.callID)
+        let ended = remove(reply.callID)
         return .ended(reply.callID, .done(ended?.result ?? RemoteResult(message: nil)))
     }
 }

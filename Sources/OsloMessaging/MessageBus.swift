@@ -19,6 +19,8 @@ public final class MessageBus: RPCClient {
         /// Whether somebody who cannot wait for long has asked since the worker looked last.
         var isWanted = false
         var isStopped = false
+        /// Whether a server may still reply to calls that the end of the bus has ended.
+        var leavesReplies = false
         var workerHasEnded = false
         var stopWaiters: [CheckedContinuation<Void, Never>] = []
     }
@@ -85,12 +87,17 @@ public final class MessageBus: RPCClient {
 
     /// Ends every message that waits, then the connection. Waits a second at most for the broker's good-bye.
     public func shutdown() async {
-        let (waiters, isOver) = state.withLock { state in
+        let (waiters, timers, isOver) = state.withLock { state in
             state.isStopped = true
+            state.leavesReplies = state.leavesReplies || state.book.hasCalls
             _ = state.book.removeAll()
-            defer { state.waiters = [:] }
-            return (state.waiters, state.workerHasEnded || state.standing.isNew)
+            defer {
+                state.waiters = [:]
+                state.timers = [:]
+            }
+            return (state.waiters, state.timers, state.workerHasEnded || state.standing.isNew)
         }
+        for timer in timers.values { timer.cancel() }
         for waiter in waiters.values {
             waiter.resume(returning: .failure(MessagingError(.cancelled, "The message bus was shut down.")))
         }
@@ -127,7 +134,7 @@ public final class MessageBus: RPCClient {
             context: context,
             isCall: true,
             isPatient: isPatient,
-            useless: now() + (resendAfter ?? timeout)
+            useless: now() + min(resendAfter ?? timeout, timeout)
         )
         return try await send(message, timeout: timeout, resendAfter: resendAfter)
     }
@@ -244,6 +251,7 @@ public final class MessageBus: RPCClient {
 
 extension MessageBus {
     var isStopped: Bool { state.withLock { $0.isStopped } }
+    var leavesReplies: Bool { state.withLock { $0.leavesReplies } }
     var hasQueued: Bool { state.withLock { $0.book.hasQueued } }
     var time: Duration { now() }
 
@@ -278,6 +286,8 @@ extension MessageBus {
             }
             state.standing = .away(since: now(), reason)
             state.absences += 1
+            // Who asked while all was well has been served, or waits and is seen by that.
+            state.isWanted = false
             return state.absences
         }
         guard let absence else { return }

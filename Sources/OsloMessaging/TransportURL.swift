@@ -27,9 +27,11 @@ public struct TransportURL: Sendable, Equatable {
     /// - Throws: `MessagingError.misconfigured`; its text never shows the URL, which holds passwords.
     public init(_ text: String) throws(MessagingError) {
         guard let separator = text.firstRange(of: "://") else {
-            throw Self.bad("has no scheme; it begins with rabbit://")
+            throw Self.noScheme
         }
         let scheme = text[..<separator.lowerBound].lowercased()
+        // Anything else could be the user and the password, with the scheme left out.
+        guard !scheme.isEmpty, scheme.utf8.allSatisfy(Self.isSchemeByte) else { throw Self.noScheme }
         guard Self.schemes.contains(String(scheme.prefix { $0 != "+" })) else {
             throw Self.bad("has the scheme '\(scheme.prefix(32))'; only rabbit:// is supported")
         }
@@ -52,15 +54,26 @@ public struct TransportURL: Sendable, Equatable {
         }
         hosts = []
         guard !authority.isEmpty else { return }
-        for part in authority.split(separator: ",", omittingEmptySubsequences: false) {
+        // The reference overlooks a comma too many.
+        for part in authority.split(separator: ",") {
             hosts.append(try Self.host(part))
+        }
+    }
+
+    private static let noScheme = bad("has no scheme; it begins with rabbit://")
+
+    private static func isSchemeByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+            true
+        default: false
         }
     }
 
     private static let schemes = ["rabbit", "kombu", "amqp", "amqps"]
 
     private static func host(_ text: Substring) throws(MessagingError) -> Host {
-        guard !text.isEmpty else { throw bad("has an empty host between its commas") }
         var host = Host(name: "")
         var address = text
         // A user or password may hold a raw '@'; a host cannot.
@@ -84,7 +97,8 @@ public struct TransportURL: Sendable, Equatable {
             portText = parts.count > 1 ? parts[1] : nil
         }
         guard !host.name.isEmpty else { throw bad("has no host name before a port or after '@'") }
-        if let portText {
+        // Nothing after the colon means the default, as it does for the reference.
+        if let portText, !portText.isEmpty {
             guard let port = Int(portText), (1...65_535).contains(port), portText.utf8.first != UInt8(ascii: "+") else {
                 throw bad(
                     "has a port that is not a number from 1 to 65535; an IPv6 address needs brackets, and '/', '?',"

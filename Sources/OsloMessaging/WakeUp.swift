@@ -36,11 +36,12 @@ final class WakeUp: Sendable {
 }
 
 extension Duration {
-    /// For poll(2): rounded up, never negative.
+    /// For poll(2): rounded up, never negative, and 25 days at most.
     var pollMilliseconds: CInt {
         guard self > .zero else { return 0 }
         let (seconds, attoseconds) = components
+        guard seconds < Int64(CInt.max) / 1_000 else { return .max }
         let fraction = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-        return CInt(clamping: seconds.multipliedReportingOverflow(by: 1_000).partialValue + fraction)
+        return CInt(seconds * 1_000 + fraction)
     }
 }

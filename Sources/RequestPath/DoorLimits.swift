@@ -1,3 +1,4 @@
+import MetadataModel
 import RelayLoop
 import Synchronization
 
@@ -16,19 +17,31 @@ public final class DoorLimits: Sendable {
     public let connectionsMax: Int?
 
     private let connections = Atomic<Int>(0)
+    /// Nil without a limit. Shared by the loops: a guest's connections go to any of them.
+    private let rate: Mutex<RateLimiter>?
 
     public init(
         requestTimeout: LoopSpan,
         clientTimeout: LoopSpan,
         keepAliveTimeout: LoopSpan,
         answerTimeout: LoopSpan? = nil,
-        connectionsMax: Int? = nil
+        connectionsMax: Int? = nil,
+        rate: RateLimiter? = nil
     ) {
         self.requestTimeout = requestTimeout
         self.clientTimeout = clientTimeout
         self.keepAliveTimeout = keepAliveTimeout
         self.answerTimeout = answerTimeout
         self.connectionsMax = connectionsMax
+        self.rate = rate.map { Mutex($0) }
+    }
+
+    /// Counts a request; nil if it may go on.
+    func refusal(of source: IPAddress, now: LoopInstant) -> Verdict? {
+        guard let decision = rate?.withLock({ $0.admit(source, now: now) }),
+            let seconds = decision.retryAfterSeconds
+        else { return nil }
+        return .rateLimited(retryAfter: Int(clamping: seconds))
     }
 
     convenience init(_ settings: RelaySettings) {

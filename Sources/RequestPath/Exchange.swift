@@ -63,6 +63,7 @@ struct Exchange {
     private var directoryAttempts = 0
     private var backendAttempts = 0
     private var hasSeenDirectoryAway = false
+    private var lastNobody: NotFoundReason?
     private var hasConfirmed = false
     private var hasRetriedReused = false
     private var answerTimeout = LoopSpan.zero
@@ -97,6 +98,7 @@ struct Exchange {
         directoryAttempts = 0
         backendAttempts = 0
         hasSeenDirectoryAway = false
+        lastNobody = nil
         hasConfirmed = false
         hasRetriedReused = false
         self.answerTimeout = answerTimeout
@@ -106,7 +108,7 @@ struct Exchange {
             foundAt = cached.foundAt
             return connect(now: now)
         }
-        return ask(claim, isFresh: false)
+        return ask(claim, now: now)
     }
 
     /// The request has ended, one way or another.
@@ -119,12 +121,22 @@ struct Exchange {
 
     // MARK: 3 resolve
 
-    private mutating func ask(_ claim: Claim, isFresh: Bool) -> Action {
+    /// Time for the last look, which begins when the hold is over: a directory over the network cannot answer at once.
+    private static let lastLook = LoopSpan.milliseconds(500)
+
+    private mutating func ask(_ claim: Claim, now: LoopInstant) -> Action {
         state = .resolving
         directoryAttempts += 1
         // The directory has a time-out of its own; a guest that would give up earlier gets its answer earlier.
-        deadline = isHolding ? holdEnds : nil
-        return .resolve(claim, isFresh: isFresh)
+        deadline = isHolding ? max(holdEnds, now + Self.lastLook) : nil
+        return .resolve(claim, isFresh: false)
+    }
+
+    /// The directory has not answered by the end of the hold. If it said all along that nobody has the address, that
+    /// is the answer: a 503 would keep a guest waiting for ever.
+    private var verdictWithoutAnswer: Verdict {
+        guard let lastNobody, !hasSeenDirectoryAway else { return .directoryAway }
+        return .instanceNotFound(lastNobody)
     }
 
     mutating func resolved(_ resolution: Resolution, heldNow: Int, now: LoopInstant) -> Action {
@@ -145,6 +157,7 @@ struct Exchange {
             foundAt = now
             return connect(now: now)
         case .nobody(let reason):
+            lastNobody = reason
             let verdict = hasSeenDirectoryAway ? Verdict.directoryAway : .instanceNotFound(reason)
             switch reason {
             case .noPort, .portWithoutInstance, .routerWithoutNetworks:
@@ -244,10 +257,10 @@ struct Exchange {
         case .idle, .answering:
             return .wait
         case .resolving:
-            return .refuse(.directoryAway)
+            return .refuse(verdictWithoutAnswer)
         case .awaitingPort:
             guard let claim else { return .wait }
-            return ask(claim, isFresh: false)
+            return ask(claim, now: now)
         case .awaitingBackend:
             return connect(now: now)
         case .connecting:

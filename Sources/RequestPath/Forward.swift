@@ -12,7 +12,7 @@ enum Forward {
         /// To Nova.
         case instance(SignedInstance)
         /// To the agent's socket, from a namespace proxy.
-        case scope(Scope, held: LoopSpan)
+        case scope(Scope, RelaySettings.ScopeHeaders, held: LoopSpan)
     }
 
     /// How the body follows.
@@ -44,10 +44,10 @@ enum Forward {
         switch credentials {
         case .instance(let signed):
             output.append(signed.headers)
-        case .scope(let scope, let held):
+        case .scope(let scope, let headers, let held):
             switch scope {
             case .network(let id):
-                output.append("X-Neutron-Network-ID: ")
+                output.append(headers == .ovn ? "X-OVN-Network-ID: " : "X-Neutron-Network-ID: ")
                 output.append(id.description)
             case .router(let id):
                 output.append("X-Neutron-Router-ID: ")

@@ -22,6 +22,8 @@ final class GuestConnection: LoopHandler {
     private static let readBytes = 16_384
     /// Bytes thrown away at most while lingering.
     private static let lingerBytesMax = 1_048_576
+    /// How long a new connection may take for its first request once the loop is draining.
+    private static let firstRequestWait = LoopSpan.seconds(1)
     /// How long an idle connection keeps its buffers.
     private static let buffersKept = LoopSpan.seconds(1)
 
@@ -220,7 +222,10 @@ final class GuestConnection: LoopHandler {
         let identified = headBytes.withBytes { bytes in
             Identify.sender(of: head, in: bytes, door: door.identity, peer: peer, policy: worker.forwardedForPolicy)
         }
-        if case .success(let sender) = identified { self.sender = sender }
+        if case .success(let sender) = identified {
+            self.sender = sender
+            if let refusal = limits.refusal(of: sender.address, now: worker.loop.now) { return refuse(refusal) }
+        }
         if let refusal = Admit.refusal(of: head, bodyBytesMax: worker.settings.bodyBytesMax) {
             return refuse(refusal)
         }
@@ -389,7 +394,7 @@ final class GuestConnection: LoopHandler {
             if let instance = exchange.instance {
                 .instance(instance)
             } else {
-                .scope(sender.scope, held: exchange.wasHeld ? heldSoFar : .zero)
+                .scope(sender.scope, worker.settings.scopeHeaders, held: exchange.wasHeld ? heldSoFar : .zero)
             }
         headBytes.withBytes { bytes in
             connection.send(method: head.method) { output in
@@ -614,7 +619,10 @@ final class GuestConnection: LoopHandler {
         closesAfterAnswer = true
         guard phase == .readingHead, input.isEmpty else { return }
         // What has arrived unseen is still served.
-        if canRead, read() { advance() } else { close() }
+        if canRead, read() { return advance() }
+        // So is the first request of a connection that was taken a moment ago: nobody else will.
+        guard sequence == 0, !hasEnded else { return close() }
+        setDeadline(min(worker.loop.now + Self.firstRequestWait, arrived + limits.requestTimeout))
     }
 
     /// Ends the connection because one side is gone; the answer, if any was begun, stays incomplete and visibly so.

@@ -33,6 +33,16 @@ public struct RelaySettings: Sendable {
     /// that asks for an optional document would cost a lookup.
     public var confirmAfter: LoopSpan = .seconds(2)
 
+    /// The names of the headers by which a namespace proxy tells the agent the scope.
+    public var scopeHeaders = ScopeHeaders.neutron
+
+    public enum ScopeHeaders: Sendable {
+        /// `X-Neutron-Network-ID`, `X-Neutron-Router-ID`.
+        case neutron
+        /// `X-OVN-Network-ID`.
+        case ovn
+    }
+
     /// What "no time-out" means: a year.
     public static let longestWait = LoopSpan.seconds(31_536_000)
 

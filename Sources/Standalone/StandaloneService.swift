@@ -134,7 +134,7 @@ public struct StandaloneService: Sendable {
             for await signal in signals {
                 switch signal {
                 case .hangUp: reload(directory, core)
-                case .terminate, .interrupt: await group.triggerGracefulShutdown()
+                case .terminate, .interrupt, .finish: await group.triggerGracefulShutdown()
                 }
             }
         }

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func onlyTermAndIntEndTheProgram() {
-        #expect(HostSignal.allCases.filter(\.endsProgram) == [.terminate, .interrupt])
+        #expect(HostSignal.allCases.filter(\.endsProgram) == [.terminate, .interrupt, .finish])
         #expect(HostSignal(number: SIGUSR1) == nil)
     }
 

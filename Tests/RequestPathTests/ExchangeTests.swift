@@ -128,6 +128,26 @@ import Testing
         #expect(name(exchange.deadlinePassed(now: at(8_500))) == "refuse 503")
     }
 
+    /// The last look begins when the hold is over, and a directory over the network needs a moment to answer it.
+    @Test func lastLookHasTimeForItsAnswer() {
+        var exchange = Exchange(settings: settings)
+        _ = begin(&exchange, claim: claim)
+        #expect(name(exchange.resolved(.nobody(.noPort), heldNow: 0, now: at(8_400))) == "sleep")
+        #expect(exchange.deadline == at(8_500))
+        #expect(name(exchange.deadlinePassed(now: at(8_500))) == "resolve")
+        #expect(exchange.deadline == at(9_000))
+        #expect(name(exchange.resolved(.instance(first, lifetime: .zero), heldNow: 0, now: at(8_540))) == "forward")
+    }
+
+    /// One look without an answer does not unsay what the others said.
+    @Test func lastLookWithoutAnAnswerLeavesTheEarlierOnes() {
+        var exchange = Exchange(settings: settings)
+        _ = begin(&exchange, claim: claim)
+        #expect(name(exchange.resolved(.nobody(.noPort), heldNow: 0, now: at(8_400))) == "sleep")
+        #expect(name(exchange.deadlinePassed(now: at(8_500))) == "resolve")
+        #expect(name(exchange.deadlinePassed(now: at(9_000))) == "refuse 404")
+    }
+
     @Test(arguments: [NotFoundReason.severalPorts(count: 2), .addressNamesNoPort])
     func whatWaitingCannotMendIsRefusedAtOnce(reason: NotFoundReason) {
         var exchange = Exchange(settings: settings)

@@ -144,12 +144,12 @@ private func text(_ queue: borrowing ByteQueue) -> String {
         let network = try #require(ResourceID("net"))
         let router = try #require(ResourceID("rtr"))
         #expect(
-            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.network(network), held: .zero)).hasSuffix(
+            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.network(network), .neutron, held: .zero)).hasSuffix(
                 "X-Forwarded-For: 10.0.0.255\r\nX-Neutron-Network-ID: net\r\n\r\n"
             )
         )
         #expect(
-            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.router(router), held: .milliseconds(1_500))).hasSuffix(
+            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.router(router), .neutron, held: .milliseconds(1_500))).hasSuffix(
                 "X-Neutron-Router-ID: rtr\r\nX-Bellhop-Held: 1500\r\n\r\n"
             )
         )

@@ -29,7 +29,7 @@ struct RabbitConnector: BrokerConnector {
     private func open(_ connection: RabbitConnection, to broker: MessagingSettings.Broker) throws(LinkError) {
         let socket = settings.tls == nil ? amqp_tcp_socket_new(connection.state) : amqp_ssl_socket_new(connection.state)
         guard let socket else { throw LinkError("out of memory") }
-        if let tls = settings.tls { try prepare(socket, tls) }
+        if let tls = settings.tls { try prepare(socket, tls, broker.host) }
         var timeout = settings.connectTimeout.timeValue
         let status = amqp_socket_open_noblock(socket, broker.host, CInt(broker.port), &timeout)
         guard status == AMQP_STATUS_OK.rawValue else {
@@ -38,7 +38,7 @@ struct RabbitConnector: BrokerConnector {
         limitSilence(of: amqp_get_sockfd(connection.state))
     }
 
-    private func prepare(_ socket: OpaquePointer, _ tls: MessagingSettings.TLS) throws(LinkError) {
+    private func prepare(_ socket: OpaquePointer, _ tls: MessagingSettings.TLS, _ host: String) throws(LinkError) {
         let oldest =
             switch tls.oldestVersion {
             case .tls1: AMQP_TLSv1
@@ -47,7 +47,9 @@ struct RabbitConnector: BrokerConnector {
             }
         amqp_ssl_socket_set_ssl_versions(socket, oldest, AMQP_TLSvLATEST)
         amqp_ssl_socket_set_verify_peer(socket, tls.authorities == nil ? 0 : 1)
-        amqp_ssl_socket_set_verify_hostname(socket, tls.authorities != nil && tls.verifiesHostName ? 1 : 0)
+        let verifiesHost = tls.authorities != nil && tls.verifiesHostName
+        let isVerified = verifiesHost && Self.requireAddress(host, on: socket)
+        amqp_ssl_socket_set_verify_hostname(socket, verifiesHost && !isVerified ? 1 : 0)
         if let authorities = tls.authorities {
             guard amqp_ssl_socket_set_cacert(socket, authorities) == AMQP_STATUS_OK.rawValue else {
                 throw LinkError("ssl_ca_file \(authorities) cannot be read as PEM certificates")
@@ -62,6 +64,14 @@ struct RabbitConnector: BrokerConnector {
                 )
             }
         }
+    }
+
+    /// Makes the certificate need the broker's address. The library compares names only, so a certificate that is
+    /// right for an address would be refused; OpenSSL checks addresses together with the rest of the certificate.
+    ///
+    /// - Returns: false, having done nothing, if `host` is a name.
+    private static func requireAddress(_ host: String, on socket: OpaquePointer) -> Bool {
+        crabbitmq_require_address(socket, host) == 1
     }
 
     /// Makes the kernel give up on a broker that vanished without a word, even in the middle of a write.
@@ -80,7 +90,8 @@ struct RabbitConnector: BrokerConnector {
             return code == 0 ? text : String(cString: strerror(code))
         case AMQP_STATUS_TIMEOUT: return "no connection in time"
         case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
-            return "\(text); ssl_ca_file does not hold the authority of its certificate, or the certificate has expired"
+            return "\(text); ssl_ca_file does not hold the authority of its certificate, or the certificate has expired,"
+                + " or it is for another address (ssl_enforce_hostname_verification)"
         case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
             return "\(text); its certificate is for another name (ssl_enforce_hostname_verification)"
         case AMQP_STATUS_SSL_CONNECTION_FAILED, AMQP_STATUS_SSL_ERROR:

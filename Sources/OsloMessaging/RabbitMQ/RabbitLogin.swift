@@ -110,9 +110,10 @@ struct RabbitLogin {
     }
 
     /// Half of the wanted timeout: librabbitmq sends a heartbeat every half of the agreed time, and counts the broker
-    /// as lost after twice the time. So `heartbeat_timeout_threshold` means what it says.
+    /// as lost after twice the time. So `heartbeat_timeout_threshold` means what it says. Zero turns heartbeats off,
+    /// whatever the broker offers.
     static func heartbeat(offered: Int, _ timeout: Duration) -> Int {
-        guard timeout > .zero else { return offered }
+        guard timeout > .zero else { return 0 }
         return smaller(offered, max(Int(timeout.components.seconds) / 2, 1))
     }
 

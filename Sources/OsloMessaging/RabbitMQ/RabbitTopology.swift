@@ -135,6 +135,9 @@ struct RabbitTopology {
 }
 
 extension MessagingSettings.ReplyQueue {
+    /// RabbitMQ takes 32 bits of milliseconds, some 49 days.
+    private static let lifetimeSecondsMax = 4_294_967
+
     /// The order and the types are the reference's: a queue that another release declared must be equal.
     var arguments: [(String, AMQPArena.Field)] {
         var arguments: [(String, AMQPArena.Field)] = []
@@ -146,7 +149,9 @@ extension MessagingSettings.ReplyQueue {
         } else if isMirrored {
             arguments.append(("x-ha-policy", .string("all")))
         }
-        if lifetimeSeconds > 0 { arguments.append(("x-expires", .integer(lifetimeSeconds * 1_000))) }
+        if lifetimeSeconds > 0 {
+            arguments.append(("x-expires", .integer(min(lifetimeSeconds, Self.lifetimeSecondsMax) * 1_000)))
+        }
         return arguments
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxHost
+import ListenerHandover
 import Logging
 import MetadataModel
 import RelayLoop
@@ -9,7 +10,7 @@ import RequestPath
 /// doors. A lease lasts as long as its connection; a proxy that ends, in whatever way, gets its sockets back at once.
 ///
 /// One thread with a loop of its own, so that five hundred proxies after a restart disturb no guest.
-public final class ListenerDesk: Sendable {
+final class ListenerDesk: Sendable {
     private enum Message: Sendable {
         case stop
     }
@@ -20,7 +21,7 @@ public final class ListenerDesk: Sendable {
     ///
     /// - Parameter users: who may hand over listeners, besides root and our own user.
     /// - Throws: `LoopError` if the process may have no more descriptors or threads.
-    public init(
+    init(
         socket: ListeningSocketHandle,
         relay: RelayService,
         users: Set<uid_t>,
@@ -44,7 +45,7 @@ public final class ListenerDesk: Sendable {
     }
 
     /// Gives everything back: proxies offer their sockets to the next agent, or serve by themselves.
-    public func stop() {
+    func stop() {
         mailbox.post(.stop)
     }
 }
@@ -217,23 +218,5 @@ private final class DeskLease: LoopHandler {
         // Both processes share the flag; a loop must never wait in accept.
         let flags = fcntl(descriptor, F_GETFL)
         return flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0
-    }
-}
-
-extension ListenerOffer {
-    /// Nil if the offer leaves everything to the agent.
-    var limits: DoorLimits? {
-        guard
-            requestTimeout != nil || clientTimeout != nil || keepAliveTimeout != nil || answerTimeout != nil
-                || connectionsMax != nil
-        else { return nil }
-        let usual = RelaySettings()
-        return DoorLimits(
-            requestTimeout: requestTimeout ?? usual.requestTimeout,
-            clientTimeout: clientTimeout ?? usual.clientTimeout,
-            keepAliveTimeout: keepAliveTimeout ?? usual.keepAliveTimeout,
-            answerTimeout: answerTimeout,
-            connectionsMax: connectionsMax
-        )
     }
 }

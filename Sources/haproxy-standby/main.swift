@@ -1,0 +1,4 @@
+import Glibc
+import Standby
+
+exit(StandbyMain.run())

@@ -1,0 +1,260 @@
+"""What happens to guests while the broker restarts, blocks, cuts connections or loses queues."""
+
+import time
+
+import pytest
+from cloud import Cloud, Wire, is_reply_queue
+from Harness.programs import eventually
+
+
+@pytest.fixture
+def clouds(broker, neutron_servers):
+    """More than one virtual host, for what happens to all of them at once."""
+    with Cloud(broker, neutron_servers) as first, Cloud(broker, neutron_servers) as second:
+        yield first, second
+
+
+def test_a_broker_that_is_killed_and_comes_back(clouds, broker):
+    """A call under way, and a guest who asks while there is no broker: both get their instance."""
+    first, second = clouds
+    under_way = first.serve(delay=3)
+    agent_under_way = first.start_agent(bellhop={"hold_seconds": 60})
+    server = second.serve()
+    agent = second.start_agent(bellhop={"hold_seconds": 60}, agent={"report_interval": 1})
+    assert agent.ask().status == 200
+    asking = agent_under_way.ask_later(timeout=100)
+    eventually(lambda: under_way.calls, what="the call at the server")
+    queues = first.reply_queues
+    broker.kill()
+    # Nobody can be found now: told within a second or two, and held.
+    agent.wait_for_log("is unreachable")
+    held = [agent.ask_later(timeout=100) for _ in range(5)]
+    under_way.change(delay=0)
+    time.sleep(1)
+    assert not any(each.is_over for each in held)
+    broker.start()
+    assert [each.answer(80).status for each in held] == [200] * 5
+    assert asking.answer(80).status == 200
+    assert agent_under_way.lines("Reconnected to AMQP server")
+    # The same name again: the server may have a reply for it.
+    assert first.reply_queues == queues
+    count = len(server.reports)
+    eventually(lambda: len(server.reports) > count, 30, "reports after the restart")
+    agent.wait_for_log("Successfully reported state after a previous failure.", seconds=30)
+
+
+def test_a_guest_that_is_not_held_is_told_at_once_while_the_broker_is_away(cloud):
+    with Wire(cloud.broker.port) as path:
+        cloud.serve()
+        agent = cloud.start_agent(cloud.url(port=path.port), bellhop={"hold_seconds": 0.5})
+        assert agent.ask().status == 200
+        path.cut()
+        agent.wait_for_log("is unreachable")
+        began = time.monotonic()
+        answer = agent.ask()
+        assert answer.status == 503
+        assert int(answer["Retry-After"]) >= 1
+        # Two seconds of patience, less what has passed, and the hold.
+        assert time.monotonic() - began < 4
+        path.restore()
+        eventually(lambda: agent.ask().status == 200, 20, "an answer after the broker is back")
+
+
+def test_connections_that_an_operator_closes_are_made_again(cloud, broker):
+    cloud.serve(delay=1.5)
+    agent = cloud.start_agent()
+    asking = agent.ask_later()
+    time.sleep(0.3)
+    broker.rabbitmqctl("close_all_connections", "--vhost", cloud.vhost, "maintenance by the operator")
+    assert asking.answer().status == 200
+    agent.wait_for_log("Reconnected to AMQP server")
+    assert agent.lines("ERROR", "maintenance by the operator")
+    assert agent.ask().status == 200
+
+
+def test_a_reply_queue_that_is_deleted_is_declared_again(cloud, broker):
+    cloud.serve()
+    agent = cloud.start_agent()
+    [name] = cloud.reply_queues
+    assert is_reply_queue(name)
+    broker.delete_queue(cloud.vhost, name)
+    agent.wait_for_log("Reconnected to AMQP server")
+    assert agent.lines("ERROR", "has cancelled the consumer", name)
+    assert cloud.reply_queues == [name]
+    assert agent.ask().status == 200
+
+
+def test_a_reply_queue_that_is_deleted_during_a_call(cloud, broker):
+    cloud.serve(delay=1)
+    agent = cloud.start_agent()
+    [name] = cloud.reply_queues
+    asking = agent.ask_later()
+    time.sleep(0.3)
+    broker.delete_queue(cloud.vhost, name)
+    assert asking.answer().status == 200
+
+
+def test_a_broker_that_blocks_publishers(cloud, broker):
+    server = cloud.serve()
+    agent = cloud.start_agent(bellhop={"hold_seconds": 60})
+    assert agent.ask().status == 200
+    broker.rabbitmqctl("set_vm_memory_high_watermark", "0.00000001")
+    try:
+        # The broker blocks a connection when it publishes next.
+        asking = agent.ask_later(timeout=90)
+        agent.wait_for_log("The broker has blocked the connection: low on memory")
+        assert agent.lines("ERROR", "The broker has blocked the connection")
+        time.sleep(1)
+        assert not asking.is_over
+    finally:
+        broker.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GB")
+    assert asking.answer(90).status == 200
+    assert agent.lines("INFO", "The broker has unblocked the connection")
+    assert agent.ask().status == 200
+    # No reconnection was needed, and nothing asked for ever.
+    assert not agent.lines("Reconnected")
+    assert len(server.calls) <= 5
+
+
+def test_a_server_that_stops_and_starts_within_the_hold(cloud):
+    server = cloud.serve()
+    agent = cloud.start_agent()
+    assert agent.ask().status == 200
+    server.stop()
+    assert "q-plugin" in cloud.queues
+    asking = agent.ask_later()
+    time.sleep(1)
+    assert not asking.is_over
+    cloud.serve()
+    assert asking.answer().status == 200
+    assert asking.seconds < 8.5
+
+
+def test_without_the_servers_queue_the_log_names_where_it_was_looked_for(cloud):
+    agent = cloud.start_agent(bellhop={"hold_seconds": 1})
+    answer = agent.ask()
+    assert answer.status == 503
+    assert int(answer["Retry-After"]) >= 1
+    assert agent.lines(
+        "WARNING", "Looking up instances fails", "topic q-plugin", "exchange neutron", f"virtual host {cloud.vhost}"
+    )
+    assert len(agent.lines("Looking up instances fails")) == 1
+    cloud.serve()
+    assert agent.ask().status == 200
+    agent.wait_for_log("Looking up instances works again")
+
+
+@pytest.mark.parametrize("durable_side", ["the server", "the agent"])
+def test_an_exchange_of_another_durability_is_used_as_it_is(cloud, durable_side):
+    cloud.serve(query="?amqp_durable_queues=true" if durable_side == "the server" else "")
+    agent = cloud.start_agent(rabbit={"amqp_durable_queues": durable_side == "the agent"})
+    assert agent.ask().status == 200
+    exchange = cloud.broker.exchanges(cloud.vhost)["neutron"]
+    assert exchange["durable"] is (durable_side == "the server")
+    assert not agent.lines("ERROR")
+
+
+@pytest.mark.parametrize("options", [{"amqp_durable_queues": True}, {"rabbit_quorum_queue": True}], ids=str)
+def test_an_agent_that_comes_first_declares_the_exchange_for_the_server(cloud, options):
+    agent = cloud.start_agent(rabbit=options)
+    exchange = cloud.broker.exchanges(cloud.vhost)["neutron"]
+    assert (exchange["type"], exchange["durable"], exchange["auto_delete"]) == ("topic", True, False)
+    [name] = options
+    cloud.serve(query=f"?{name}=true")
+    assert agent.ask().status == 200
+
+
+def test_the_reply_queue_by_default(cloud):
+    cloud.serve()
+    agent = cloud.start_agent(bellhop={"hold_seconds": 0})
+    [name] = cloud.reply_queues
+    queue = cloud.queues[name]
+    assert queue["arguments"] == {"x-expires": 1_800_000}
+    assert (queue["durable"], queue["exclusive"], queue["auto_delete"]) == (False, False, False)
+    for _ in range(10):
+        assert agent.ask().status == 200
+    assert agent.ask(address="10.77.0.99").status == 404
+    eventually(lambda: cloud.messages() == 0, what="empty queues")
+    assert agent.program.stop() == 0
+    eventually(lambda: not cloud.reply_queues, what="the reply queue gone")
+    assert not any(name.startswith("reply_") for name in cloud.broker.exchanges(cloud.vhost))
+
+
+def test_a_reply_queue_of_quorum_type(cloud):
+    cloud.serve()
+    limits = {"rabbit_quorum_delivery_limit": 3, "rabbit_quorum_max_memory_length": 100}
+    agent = cloud.start_agent(
+        rabbit={"rabbit_transient_quorum_queue": True, "rabbit_transient_queues_ttl": 60, **limits}
+    )
+    [name] = cloud.reply_queues
+    queue = cloud.queues[name]
+    assert queue["type"] == "quorum"
+    assert queue["durable"] is True
+    assert queue["arguments"] == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 3,
+        "x-max-in-memory-length": 100,
+        "x-expires": 60_000,
+    }
+    assert agent.ask().status == 200
+
+
+def test_a_reply_queue_of_a_fixed_name_outlives_the_agent(cloud):
+    cloud.serve()
+    rabbit = {"use_queue_manager": True, "hostname": "compute-1", "processname": "neutron-metadata-agent"}
+    agent = cloud.start_agent(rabbit=rabbit)
+    name = "reply_compute-1:neutron-metadata-agent:1"
+    assert cloud.reply_queues == [name]
+    assert agent.ask().status == 200
+    assert agent.program.stop() == 0
+    assert cloud.reply_queues == [name]
+    again = cloud.start_agent(rabbit=rabbit)
+    assert again.ask().status == 200
+    assert cloud.reply_queues == [name]
+
+
+def test_the_fixed_name_by_default(cloud):
+    """Of the host option, unless told otherwise, and the program."""
+    cloud.start_agent(rabbit={"use_queue_manager": True})
+    assert cloud.reply_queues == ["reply_compute-1:neutron-metadata-agent:1"]
+
+
+def test_an_exchange_that_is_deleted_is_declared_again(cloud, broker):
+    cloud.serve()
+    agent = cloud.start_agent()
+    assert agent.ask().status == 200
+    broker.delete_exchange(cloud.vhost, "neutron")
+    asking = agent.ask_later()
+    agent.wait_for_log("Reconnected to AMQP server")
+    assert agent.lines("ERROR", "no exchange 'neutron'")
+    # The server's queue is bound again when the server starts.
+    cloud.serve()
+    assert asking.answer().status == 200
+
+
+def test_an_agent_that_may_declare_its_reply_queue_only(cloud, broker):
+    user = f"limited-{cloud.vhost}"
+    broker.add_user(user, "password", cloud.vhost, configure="^reply_")
+    cloud.serve()
+    agent = cloud.start_agent(cloud.url(user=user, password="password"))
+    assert agent.ask().status == 200
+
+
+def test_a_user_who_may_declare_nothing_is_named(cloud, broker):
+    user = f"useless-{cloud.vhost}"
+    broker.add_user(user, "password", cloud.vhost, configure="^$")
+    cloud.serve()
+    agent = cloud.start_agent(cloud.url(user=user, password="password"), wait=False, bellhop={"hold_seconds": 0.5})
+    agent.wait_for_log("cannot be declared")
+    assert agent.lines("ERROR", "reply_", f"user '{user}'")
+    assert agent.ask().status == 503
+
+
+def test_an_agent_that_is_killed_leaves_its_queue_to_expire(cloud):
+    cloud.serve()
+    agent = cloud.start_agent(rabbit={"rabbit_transient_queues_ttl": 1})
+    assert agent.ask().status == 200
+    assert cloud.reply_queues
+    agent.program.kill()
+    cloud.agents.remove(agent)
+    eventually(lambda: not cloud.reply_queues, 10, "the reply queue gone")

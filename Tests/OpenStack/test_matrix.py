@@ -1,0 +1,89 @@
+"""Every way from a guest to Nova: three kinds of proxy, two agents, routers and DHCP ports, IPv4 and IPv6."""
+
+import concurrent.futures
+import json
+import random
+import time
+
+import pytest
+
+from Harness.openstack import DOCUMENT
+from stack.seed import KEY
+
+pytestmark = pytest.mark.parametrize("front", ["haproxy", "our proxy", "recorded"], indirect=True)
+
+
+def document(front, agent, guest, target, *words):
+    answer = front.ask(guest, target, *words)
+    assert answer.status == 200, (guest.name, target, str(answer), agent.tail())
+    return answer.body
+
+
+def test_each_guest_reads_what_nova_has_for_it(openstack, front, agent):
+    """`left` and `right` have the addresses of `routed`."""
+    for guest in openstack.instances.values():
+        data = json.loads(document(front, agent, guest, DOCUMENT))
+        assert data["uuid"] == guest.instance_id
+        assert data["project_id"] == guest.project_id
+        assert data["hostname"] == f"{guest.hostname}.novalocal"
+        assert data["public_keys"] == {"stack-key": KEY}
+        network = json.loads(document(front, agent, guest, "/openstack/latest/network_data.json"))
+        assert network["links"][0]["ethernet_mac_address"] == guest.mac
+        assert network["networks"][0]["network_id"] == guest.network["network_id"]
+        assert document(front, agent, guest, "/latest/meta-data/local-ipv4").decode() == guest.address
+
+
+def test_user_data_arrives_bit_for_bit(openstack, front, agent):
+    for name in ("routed-0", "isolated-0"):
+        expected = b"#!/bin/sh\necho " + name.encode() + b"\n" + bytes(range(256))
+        for path in ("/openstack/latest/user_data", "/latest/user-data"):
+            assert document(front, agent, openstack.guests[name], path) == expected
+
+
+def test_ipv6_link_local_guests_are_known_by_their_mac(openstack, front, agent):
+    if not front.knows_ipv6:
+        pytest.skip("this proxy listens on IPv4 only, as the one whose command line it has")
+    for name in ("isolated-0", "left-1", "right-1", "routed-1"):
+        guest = openstack.guests[name]
+        answer = front.ask_v6(guest, DOCUMENT)
+        assert (answer.status, answer.instance_id) == (200, guest.instance_id), (name, str(answer), agent.tail())
+
+
+def test_an_address_of_no_port_is_404(openstack, front, agent):
+    strangers = [openstack.guests[name] for name in ("routed-stranger", "isolated-stranger")]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda guest: front.ask(guest, DOCUMENT), strangers))
+    assert [answer.status for answer in answers] == [404, 404], agent.tail()
+
+
+def test_a_document_that_is_not_there_is_404(openstack, front, agent):
+    assert front.ask(openstack.guests["routed-0"], "/openstack/latest/nothing_here").status == 404
+
+
+def test_a_guest_stores_its_password_once(openstack, front, agent, fresh):
+    """Nova keeps it, so each cell of the matrix has an instance of its own for this."""
+    guest = openstack.guests["isolated-late"]
+    port = openstack.create_port(guest, next(fresh))
+    try:
+        path = "/openstack/latest/password"
+        assert front.ask(guest, path, "--data-binary", "cipher text").status == 200, agent.tail()
+        # Nova shows what it read before for another second (15 by default), passwords too.
+        time.sleep(1.3)
+        assert document(front, agent, guest, path) == b"cipher text"
+        assert front.ask(guest, path, "--data-binary", "another").status == 409
+    finally:
+        openstack.cloud.delete("port", port)
+
+
+def test_guests_that_ask_all_at_once_get_their_own(openstack, front, agent):
+    """Eight guests, three with each address, with whatever cache the agent has."""
+    guests = list(openstack.instances.values()) * 6
+    random.Random(3).shuffle(guests)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda guest: front.ask(guest, DOCUMENT), guests))
+    wrong = [
+        (guest.name, str(answer))
+        for guest, answer in zip(guests, answers)
+        if (answer.status, answer.instance_id) != (200, guest.instance_id)
+    ]
+    assert not wrong, agent.tail()

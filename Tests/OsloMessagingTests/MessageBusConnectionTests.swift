@@ -1,0 +1,374 @@
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import OsloMessaging
+
+/// Connections that fail, end, are blocked, and the bus's own end.
+@Suite(.timeLimit(.minutes(1))) struct MessageBusConnectionTests {
+    private static let refusal = LinkError("ACCESS_REFUSED - Login was refused", isRefusal: true)
+
+    // MARK: Loss
+
+    @Test func callInFlightIsSentAgainOnTheNextConnection() async throws {
+        try await BusStory.run { story in
+            let answer = story.call(timeout: .seconds(10))
+            let first = try #require(try await story.broker.sent(1).first)
+            await story.clock.sleepersReached(1)
+            story.clock.advance(by: .seconds(4))
+            let link = try await story.broker.link(1)
+            link.breakDown()
+            let again = try #require(try await story.broker.sent(2).last)
+            let second = try await story.broker.link(2)
+            #expect(again.link == 2)
+            #expect(again.callID == first.callID)
+            // Only the time that is left.
+            #expect(again.publication.expiration == 6_000)
+            // Answers to the first sending wait in the queue of that name.
+            #expect(second.replyQueue == link.replyQueue)
+            #expect(again.message?["_reply_q"]?.text == second.replyQueue)
+            try second.deliver(reply(to: again.callID, "here"))
+            #expect(try await answer.value.text == "here")
+            #expect(link.ending == .abandoned)
+            #expect(story.broker.attempts[0].broker != story.broker.attempts[1].broker)
+            #expect(story.lines("Connected to AMQP server on rabbit-").count == 1)
+            #expect(story.lines("Reconnected to AMQP server on rabbit-").count == 1)
+            #expect(story.lines("AMQP server on rabbit-").first?.contains("Connection reset by peer") == true)
+        }
+    }
+
+    @Test func castThatWasNotConfirmedIsSentAgain() async throws {
+        let broker = FakeBroker()
+        broker.react { _ in [.failure(LinkError("gone"))] }
+        try await BusStory.run(broker) { story in
+            let cast = story.cast()
+            try await until { broker.sent.count == 1 }
+            broker.react { [.success(.confirmed(tag: $0.tag, multiple: false))] }
+            #expect(await cast.value == nil)
+            #expect(Set(broker.sent.map(\.callID)).count == 1)
+        }
+    }
+
+    @Test func otherReplyQueueIsUsedFromThenOn() async throws {
+        let broker = FakeBroker()
+        broker.giveQueue("reply_other")
+        try await BusStory.run(broker) { story in
+            _ = story.call()
+            let sent = try #require(try await broker.sent(1).first)
+            #expect(sent.message?["_reply_q"] == "reply_other")
+            try await broker.link(1).breakDown()
+            _ = try await broker.link(2)
+            #expect(broker.attempts.map(\.replyQueue).last == "reply_other")
+            #expect(broker.attempts.first?.replyQueue != "reply_other")
+        }
+    }
+
+    // MARK: Fail-over
+
+    @Test func secondBrokerIsUsedWhenTheFirstIsDown() async throws {
+        let broker = FakeBroker()
+        broker.fail(LinkError("Connection refused"))
+        try await BusStory.run(broker) { story in
+            _ = try await broker.link(1)
+            #expect(Set(broker.attempts.map(\.broker.host)) == ["rabbit-1", "rabbit-2"])
+            #expect(broker.attempts.count == 2)
+            let first = try #require(broker.attempts.first).broker
+            #expect(
+                story.lines("AMQP server on") == [
+                    "AMQP server on \(first.address) is unreachable: Connection refused. Trying again in 0 seconds."
+                ]
+            )
+            #expect(await story.cast().value == nil)
+        }
+    }
+
+    @Test func callFailsOnceTheBusHasBeenAwayForAWhile() async throws {
+        let broker = FakeBroker()
+        broker.goDown()
+        try await BusStory.run(broker, { $0.awayPatience = .seconds(2) }) { story in
+            // The absence has a timer; each call adds its own.
+            await story.clock.sleepersReached(1)
+            let early = story.call(timeout: .seconds(10))
+            let patient = story.call(timeout: .seconds(10), isPatient: true)
+            await story.clock.sleepersReached(3)
+            story.clock.advance(by: .seconds(2) - .nanoseconds(1))
+            #expect(story.clock.sleepers == 3)
+            story.clock.advance(by: .nanoseconds(1))
+            let error = await early.value.error
+            #expect(error?.code == .unreachable)
+            #expect(error?.message.contains("rabbit-") == true && error?.message.contains("Connection refused") == true)
+            // From now on nobody waits who is in a hurry.
+            #expect(await story.call().value.code == .unreachable)
+            story.clock.advance(by: .seconds(8))
+            #expect(await patient.value.code == .timeout)
+        }
+    }
+
+    @Test func refusedLoginIsAnErrorOfItsOwnWithoutThePassword() async throws {
+        let broker = FakeBroker()
+        broker.goDown(Self.refusal)
+        let brokers = [MessagingSettings.Broker(host: "rabbit-1", user: "neutron", password: "s3cret")]
+        try await BusStory.run(broker, { $0.brokers = brokers }) { story in
+            await story.clock.sleepersReached(1)
+            story.clock.advance(by: .seconds(2))
+            let error = await story.call().value.error
+            #expect(error?.code == .refused)
+            #expect(error?.message.contains("rabbit-1:5672") == true)
+            #expect(error?.message.contains("transport_url") == true)
+            let lines = story.lines("AMQP server on rabbit-1:5672 closed the connection. Check login credentials")
+            #expect(lines.first?.hasSuffix("ACCESS_REFUSED - Login was refused. Trying again in 1 seconds.") == true)
+            #expect(!story.shows("s3cret"))
+            #expect(error?.message.contains("s3cret") == false)
+        }
+    }
+
+    @Test func callWaitsForABrokerThatComesBackSoon() async throws {
+        let broker = FakeBroker()
+        broker.goDown()
+        try await BusStory.run(broker, { $0.awayPatience = .seconds(5) }) { story in
+            try await until { !story.lines("AMQP server on").filter { $0.hasSuffix("in 1 seconds.") }.isEmpty }
+            let answer = story.call()
+            await story.clock.sleepersReached(2)
+            broker.recover()
+            try await steps(in: story, of: .milliseconds(100), atMost: 40) { !broker.links.isEmpty }
+            let id = try #require(try await broker.sent(1).first).callID
+            try await broker.link(1).deliver(reply(to: id, "here"))
+            #expect(try await answer.value.text == "here")
+            // The old absence is over: its timer ends nothing any more.
+            let next = story.call(timeout: .seconds(100))
+            _ = try await broker.sent(2)
+            await story.clock.sleepersReached(2)
+            story.clock.advance(by: .seconds(10))
+            try await until { story.clock.sleepers == 1 }
+            try await broker.link(1).deliver(reply(to: broker.sent[1].callID, "there"))
+            #expect(try await next.value.text == "there")
+        }
+    }
+
+    /// Moves the clock in steps until `isTrue`, each with a moment for the bus's thread.
+    private func steps(
+        in story: BusStory,
+        of time: Duration,
+        atMost count: Int,
+        _ isTrue: () -> Bool
+    ) async throws {
+        for _ in 0..<count {
+            if isTrue() { return }
+            story.advance(by: time)
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// The settings of the two tests below: the second failure costs an hour.
+    private func longPause(_ settings: inout MessagingSettings) {
+        settings.brokers = [MessagingSettings.Broker(host: "rabbit-1")]
+        settings.retry.growth = .seconds(3_600)
+        settings.retry.longest = .seconds(7_200)
+        settings.awayPatience = .seconds(1)
+    }
+
+    // A guest cannot wait for long, and asks about every second; a thousand idle agents can.
+    @Test func demandShortensThePauseAndAStateReportDoesNot() async throws {
+        let broker = FakeBroker()
+        broker.goDown()
+        try await BusStory.run(broker, longPause) { story in
+            try await until { story.lines("AMQP server on").count == 1 }
+            try await steps(in: story, of: .milliseconds(100), atMost: 3_000) {
+                !story.lines("AMQP server on").filter { $0.hasSuffix("in 3601 seconds.") }.isEmpty
+            }
+            #expect(broker.attempts.count == 2)
+            let report = story.call(timeout: .seconds(10_000), isPatient: true)
+            try await steps(in: story, of: .seconds(10), atMost: 50) { broker.attempts.count > 2 }
+            #expect(broker.attempts.count == 2)
+            // Turned away at once, but heard.
+            #expect(await story.call().value.code == .unreachable)
+            broker.recover()
+            try await steps(in: story, of: .milliseconds(100), atMost: 3_000) { broker.attempts.count > 2 }
+            let id = try #require(try await broker.sent(1).first).callID
+            try await broker.link(1).deliver(reply(to: id, "here"))
+            #expect(try await report.value.text == "here")
+        }
+    }
+
+    // Or kombu_reconnect_splay would spread no agent that ever looked an instance up.
+    @Test func demandOfBeforeTheLossIsForgotten() async throws {
+        try await BusStory.run(FakeBroker(), { $0.retry.delay = .seconds(3_600) }) { story in
+            let answer = story.call()
+            let id = try #require(try await story.broker.sent(1).first).callID
+            let link = try await story.broker.link(1)
+            try link.deliver(reply(to: id, "here"))
+            #expect(try await answer.value.text == "here")
+            link.breakDown()
+            try await until { !story.lines("AMQP server on").isEmpty }
+            try await steps(in: story, of: .seconds(10), atMost: 50) { story.broker.attempts.count > 1 }
+            #expect(story.broker.attempts.count == 1)
+        }
+    }
+
+    // MARK: Blocked
+
+    @Test func blockedConnectionKeepsCallsUntilTheyLosePatience() async throws {
+        try await BusStory.run { story in
+            let link = try await story.broker.link(1)
+            link.happen(.blocked(reason: "low on memory"))
+            await story.clock.sleepersReached(1)
+            let early = story.call()
+            let patient = story.call(timeout: .seconds(100), isPatient: true)
+            await story.clock.sleepersReached(3)
+            story.advance(by: .seconds(2))
+            let error = await early.value.error
+            #expect(error?.code == .blocked)
+            #expect(error?.message.contains("low on memory") == true)
+            #expect(await story.call().value.code == .blocked)
+            try await story.lookAround()
+            #expect(story.broker.sent.isEmpty)
+            link.happen(.unblocked)
+            let id = try #require(try await story.broker.sent(1).first).callID
+            try link.deliver(reply(to: id, "here"))
+            #expect(try await patient.value.text == "here")
+            // Who gave up is not sent, and who comes now is.
+            let next = story.call()
+            let nextID = try #require(try await story.broker.sent(2).last).callID
+            try link.deliver(reply(to: nextID, "there"))
+            #expect(try await next.value.text == "there")
+            #expect(story.broker.sent.count == 2)
+            #expect(story.lines("The broker has blocked the connection: low on memory").count == 1)
+            #expect(story.lines("The broker has unblocked the connection").count == 1)
+        }
+    }
+
+    @Test func callIsSentOnceTheConnectionIsUnblocked() async throws {
+        try await BusStory.run { story in
+            let link = try await story.broker.link(1)
+            link.happen(.blocked(reason: "low on disk"))
+            await story.clock.sleepersReached(1)
+            let answer = story.call()
+            await story.clock.sleepersReached(2)
+            story.advance(by: .seconds(2) - .nanoseconds(1))
+            link.happen(.unblocked)
+            let id = try #require(try await story.broker.sent(1).first).callID
+            // The absence is over, so the end of its patience ends nobody.
+            story.advance(by: .nanoseconds(1))
+            try await until { story.clock.sleepers == 1 }
+            try link.deliver(reply(to: id, "here"))
+            #expect(try await answer.value.text == "here")
+        }
+    }
+
+    // The connection that comes next is not blocked.
+    @Test func lostConnectionEndsTheBlock() async throws {
+        try await BusStory.run { story in
+            let link = try await story.broker.link(1)
+            link.happen(.blocked(reason: "low on memory"))
+            await story.clock.sleepersReached(1)
+            let answer = story.call()
+            link.breakDown()
+            let sent = try #require(try await story.broker.sent(1).first)
+            #expect(sent.link == 2)
+            try await story.broker.link(2).deliver(reply(to: sent.callID, "here"))
+            #expect(try await answer.value.text == "here")
+        }
+    }
+
+    // MARK: The end
+
+    @Test func shutdownOfAnIdleBusDeletesItsQueue() async throws {
+        try await BusStory.run { story in
+            let link = try await story.broker.link(1)
+            #expect(await story.cast().value == nil)
+            await story.bus.shutdown()
+            #expect(link.ending == .closed(deletesQueue: true))
+            #expect(await story.call().value.code == .cancelled)
+            #expect(await story.cast().value?.code == .cancelled)
+        }
+    }
+
+    @Test func queueWithAFixedNameIsKept() async throws {
+        try await BusStory.run(FakeBroker(), { $0.replyQueue.fixedName = "reply_host:agent:1" }) { story in
+            let link = try await story.broker.link(1)
+            #expect(link.replyQueue == "reply_host:agent:1")
+            await story.bus.shutdown()
+            #expect(link.ending == .closed(deletesQueue: false))
+        }
+    }
+
+    // A server that finds no queue for its reply tries for a minute, and meanwhile serves nobody else so well.
+    @Test(arguments: [(1_800, false), (0, true)])
+    func shutdownEndsEveryMessageAndLeavesTheQueueToItsReplies(lifetime: Int, deletesQueue: Bool) async throws {
+        let broker = FakeBroker()
+        broker.react { _ in [] }
+        try await BusStory.run(broker, { $0.replyQueue.lifetimeSeconds = lifetime }) { story in
+            let calls = [story.call(), story.call(isPatient: true)]
+            let cast = story.cast()
+            _ = try await broker.sent(3)
+            await story.clock.sleepersReached(3)
+            await story.bus.shutdown()
+            for call in calls { #expect(await call.value.code == .cancelled) }
+            #expect(await cast.value?.code == .cancelled)
+            // A queue that would stay for ever is worse than a server that waits.
+            #expect(try await broker.link(1).ending == .closed(deletesQueue: deletesQueue))
+            try await until { story.clock.sleepers == 0 }
+        }
+    }
+
+    @Test func brokerThatSaysNoGoodByeHoldsNobody() async throws {
+        let broker = FakeBroker(farewell: try WakeUp())
+        try await BusStory.run(broker) { story in
+            let link = try await broker.link(1)
+            let over = Task { await story.bus.shutdown() }
+            await story.clock.sleepersReached(1)
+            #expect(link.ending == nil)
+            story.clock.advance(by: .seconds(1))
+            await over.value
+            #expect(link.ending == nil)
+            broker.farewell?.signal()
+            try await until { link.ending != nil }
+        }
+    }
+
+    @Test func busWithoutABrokerSaysWhichOptionIsMissing() {
+        let error = messagingError { () throws(MessagingError) in
+            try MessageBus(
+                settings: MessagingSettings(brokers: []),
+                connector: FakeBroker(),
+                clock: ManualClock(),
+                logger: Logger(label: "test")
+            )
+        }
+        #expect(error?.code == .misconfigured)
+        #expect(error?.message.contains("transport_url") == true)
+    }
+
+    // MARK: All together
+
+    /// A broker that loses connections, refuses messages and delivers twice, at random.
+    @Test(arguments: 0..<5)
+    func everyCallGetsItsOwnAnswerWhateverTheBrokerDoes(seed: UInt64) async throws {
+        let random = Mutex(SplitMix64(seed: seed))
+        let broker = FakeBroker()
+        broker.react { sent in
+            let confirmed = FakeBroker.Happening.success(.confirmed(tag: sent.tag, multiple: false))
+            guard let message = sent.message, let argument = message["args"]?["filters"],
+                let body = try? envelope(reply(to: sent.callID, argument))
+            else { return [.failure(LinkError("not a request"))] }
+            let answer = FakeBroker.Happening.success(.delivered(tag: sent.tag, body: body))
+            switch random.withLock({ Int.random(in: 0..<12, using: &$0) }) {
+            case 0: return [.failure(LinkError("lost"))]
+            case 1: return [confirmed, .failure(LinkError("lost"))]
+            case 2: return [.success(.refused(tag: sent.tag, multiple: false))]
+            case 3: return [answer, answer, confirmed]
+            case 4: return [answer, .failure(LinkError("lost"))]
+            default: return [confirmed, answer]
+            }
+        }
+        try await BusStory.run(broker) { story in
+            let calls = (0..<200).map { ($0, story.call(.string("call \($0)"), timeout: .seconds(60))) }
+            for (number, call) in calls {
+                let text = try await call.value.text
+                #expect(text == "call \(number)")
+            }
+            #expect(broker.links.dropLast().allSatisfy { $0.ending == .abandoned })
+        }
+    }
+}

@@ -1,0 +1,88 @@
+"""A real OpenStack control plane for tests.
+
+    up                      start what is not running; make networks, ports, instances and namespaces once
+    down [--purge]          stop what was started here; --purge also removes the folder
+    status                  what runs, and where
+    start|stop|restart SERVICE   one of mariadb, rabbitmq, keystone, neutron-server, nova
+    rabbitmqctl WORDS...    the broker's own tool, against this broker
+    neutron METHOD PATH [JSON]   Neutron's API as administrator, for example: neutron GET agents
+    guest NAME COMMAND...   a command inside a guest's namespace; `status` lists the names
+
+BELLHOP_STACK is the folder (/tmp/bellhop-stack), BELLHOP_STACK_PORT the first of six ports in a row (25670), for the
+first start.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from stack import settings as settings_module  # noqa: E402
+from stack.settings import StackError  # noqa: E402
+from stack.stack import Stack  # noqa: E402
+
+
+def become_root():
+    if os.geteuid() == 0:
+        return
+    kept = [f"{name}={os.environ[name]}" for name in ("BELLHOP_STACK", "BELLHOP_STACK_PORT") if name in os.environ]
+    try:
+        os.execvp("sudo", ["sudo", "env", *kept, "/usr/bin/python3", "-B", *sys.argv])
+    except OSError as error:
+        raise StackError(f"namespaces and the database need root: run this as root or install sudo ({error})") from None
+
+
+def show(stack):
+    settings = stack.settings
+    print(f"stack in {settings.folder}")
+    for name, process in stack.services.processes.items():
+        port = settings.ports.get(name.split("-")[0], "")
+        print(f"  {name:15} {'pid ' + str(process.pid) if process.pid else 'not running':12} {port}")
+    print(f"  transport_url {settings.transport_url}")
+    if stack.is_seeded:
+        for name, guest in stack.seed["guests"].items():
+            print(f"  guest {name:12} {guest['ip']:11} {guest['instance_id']} {stack.namespaces.guest(name)}")
+
+
+def main(words):
+    become_root()
+    verb, rest = (words[0], words[1:]) if words else ("", [])
+    folder = settings_module.chosen_folder()
+    if verb == "up" and not rest:
+        began = time.monotonic()
+        stack = Stack.open_or_create(folder)
+        stack.up(say=lambda text: print(f"stack: {text} ({time.monotonic() - began:.0f} s)", flush=True))
+        return
+    if verb == "down" and rest in ([], ["--purge"]):
+        if settings_module.exists(folder):
+            ended = Stack.open(folder).down(purge=bool(rest))
+            print(f"stack: stopped {', '.join(ended) or 'nothing: nothing ran'}")
+        else:
+            print(f"stack: there is none in {folder}")
+        return
+    if verb == "status" and not rest:
+        show(Stack.open(folder))
+    elif verb in ("start", "stop", "restart") and len(rest) == 1:
+        getattr(Stack.open(folder).services, verb)(rest[0])
+    elif verb == "rabbitmqctl":
+        print(Stack.open(folder).services.rabbitmqctl(*rest), end="")
+    elif verb == "neutron" and len(rest) in (2, 3):
+        body = json.loads(rest[2]) if len(rest) == 3 else None
+        print(json.dumps(Stack.open(folder).cloud.neutron(rest[0], rest[1], body), indent=1))
+    elif verb == "guest" and len(rest) >= 2:
+        name = Stack.open(folder).namespaces.guest(rest[0])
+        os.execvp("ip", ["ip", "netns", "exec", name, *rest[1:]])
+    else:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except StackError as error:
+        sys.exit(f"stack: {error}")
