@@ -174,6 +174,10 @@ let package = Package(
             ]
         ),
 
+        // Simulated guests, for operators and for our own measurements.
+        .target(name: "CBootStorm"),
+        library("BootStorm", ["CBootStorm", "CEpoll", "MetadataModel", "LinuxHost", "HTTPWire", "RelayLoop"]),
+
         program("neutron-metadata-agent", ["MetadataAgent", "OsloConfig", "LinuxHost"]),
         program("neutron-ns-metadata-proxy", ["NamespaceProxy", "OsloConfig"]),
         // Exists once per network, so it is linked statically: no relocations, and a tenth of a megabyte of its own.
@@ -187,6 +191,7 @@ let package = Package(
             "bellhop",
             [
                 "MetadataModel", "Standalone", "MetadataAgent", "Inventory", "OsloConfig", "OsloLog", "LinuxHost",
+                "BootStorm", "RelayLoop",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -227,9 +232,26 @@ let package = Package(
                 .product(name: "InMemoryLogging", package: "swift-log"),
             ]
         ),
+        tests(
+            "OsloMessaging",
+            [
+                "CZlib",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+            ]
+        ),
+        tests(
+            "NeutronRPC",
+            [
+                "InstanceDirectory", "OsloMessaging",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+            ]
+        ),
         tests("NovaBackend"),
         tests("NovaMetadata"),
         tests("EmbeddedNova"),
+        tests("BootStorm", ["RelayLoop"]),
         tests("NamespaceProxy", ["OsloConfig"]),
         tests("MetadataAgent", ["OsloConfig", "OsloLog"]),
     ],

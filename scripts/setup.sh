@@ -4,6 +4,7 @@
 #   scripts/setup.sh build    what `make build` and `make run` need
 #   scripts/setup.sh test     that, and what the tests outside of OpenStack need
 #   scripts/setup.sh stack    that, and the OpenStack services of `make stack-up` and `make test-openstack`
+#   scripts/setup.sh bench    what building needs, and what `make bench` compares with and measures with
 #
 # No service is started, neither now nor at the next boot. haproxy and cloud-init, which would bring services along,
 # are not installed at all: their packages are only unpacked under .build/tools, where the tests find them.
@@ -27,7 +28,12 @@ test_packages="
 # The services of OpenStack Zed, all of Debian 12; the stack's own scripts start them, on loopback and for a test only.
 stack_packages="
     rabbitmq-server mariadb-server-core mariadb-client-core keystone neutron-api neutron-rpc-server
-    neutron-metadata-agent nova-api haproxy iproute2 iptables procps python3-amqp python3-oslo.messaging openssl"
+    neutron-metadata-agent neutron-l3-agent neutron-dhcp-agent neutron-linuxbridge-agent nova-api haproxy iproute2
+    iptables procps python3-amqp python3-oslo.messaging openssl"
+
+bench_packages="
+    haproxy nginx-light neutron-metadata-agent rabbitmq-server python3-amqp python3-oslo.messaging openssl
+    python3 gcc procps strace valgrind util-linux"
 
 unpacked_packages="haproxy cloud-init"
 
@@ -128,8 +134,12 @@ test | stack)
         unpack "$package"
     done
     ;;
+bench)
+    # shellcheck disable=SC2086
+    install_missing $build_packages $bench_packages
+    ;;
 *)
-    echo "usage: $0 build|test|stack" >&2
+    echo "usage: $0 build|test|stack|bench" >&2
     exit 2
     ;;
 esac

@@ -1,6 +1,6 @@
 import Glibc
-import MetadataModel
 import Logging
+import MetadataModel
 import NeutronRPC
 import OsloMessaging
 import ServiceLifecycle

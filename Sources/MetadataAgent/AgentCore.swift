@@ -26,6 +26,7 @@ public final class AgentCore: Sendable {
         upstream: UpstreamSettings,
         settings: RelaySettings,
         forwardedForPolicy: ForwardedForPolicy = .last,
+        guestLimits: GuestLimits.Settings = GuestLimits.Settings(),
         workers: Int,
         access: AccessLogWriter
     ) throws(LoopError) {
@@ -38,6 +39,7 @@ public final class AgentCore: Sendable {
         resolver = DirectoryResolver(lookup: lookup, signer: signer)
         var plan = RelayPlan(passage: .resolve(resolver), upstream: upstream, settings: settings)
         plan.forwardedForPolicy = forwardedForPolicy
+        plan.guestLimits = GuestLimits(guestLimits)
         relay = try RelayService(workers: workers, plan: plan) { _ in
             AgentObserver(logger: AgentLog.agent, access: access)
         }

@@ -93,6 +93,7 @@ public enum AgentMain {
             upstream: nova.settings,
             settings: settings.relay,
             forwardedForPolicy: settings.forwardedForPolicy,
+            guestLimits: settings.guestLimits,
             workers: settings.workers,
             access: log.accessLog
         )

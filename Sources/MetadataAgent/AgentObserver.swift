@@ -35,6 +35,9 @@ final class AgentObserver: RelayObserver {
             refused(verdict, client: client, scope: scope)
         case .malformed(let fault, let client):
             logger.debug("Malformed request refused", metadata: ["client": text(client), "reason": "\(fault)"])
+        case .tooManyConnections(let client, let scope):
+            let who: Logger.Metadata = ["client": "\(client)", "scope": "\(scope)"]
+            warn("A guest has too many connections; further ones are closed", key: "connections \(who)", who)
         case .signatureRefused(let instance):
             warn(
                 """

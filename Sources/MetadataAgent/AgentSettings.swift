@@ -43,6 +43,7 @@ public struct AgentSettings: Sendable {
     public var upstreamConnectionsMax: Int
     public var relay: RelaySettings
     public var forwardedForPolicy: ForwardedForPolicy
+    public var guestLimits: GuestLimits.Settings
     /// What an operator may not have meant, a sentence each.
     public var warnings: [String]
 
@@ -99,6 +100,7 @@ public struct AgentSettings: Sendable {
         // The other ends are proxies, which may keep idle connections as long as Neutron lets them; 0 is for ever.
         let idleSeconds = configuration.integer("client_socket_timeout") ?? 900
         relay.keepAliveTimeout = idleSeconds > 0 ? .seconds(Double(idleSeconds)) : RelaySettings.longestWait
+        guestLimits = try GuestLimits.Settings(configuration)
         forwardedForPolicy = configuration.string("xff_policy", group: "bellhop") == "reject" ? .reject : .last
     }
 

@@ -168,9 +168,9 @@ private struct RabbitReader {
             )
             tls.verifiesHostName = flag("ssl_enforce_hostname_verification", true)
             switch string("ssl_version", "").uppercased() {
-            case "", "SSLV23", "TLS", "TLSV1_2": tls.oldestVersion = .tls1_2
-            case "TLSV1_1": tls.oldestVersion = .tls1_1
-            case "TLSV1": tls.oldestVersion = .tls1
+            case "", "SSLV23", "TLS", "TLSV1_2": tls.oldestVersion = .tls12
+            case "TLSV1_1": tls.oldestVersion = .tls11
+            case "TLSV1": tls.oldestVersion = .tls10
             case let other:
                 throw AgentSettingsError("ssl_version = \(other) is not supported: use TLSv1_2, or leave it out.")
             }

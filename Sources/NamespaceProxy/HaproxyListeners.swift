@@ -59,7 +59,10 @@ enum HaproxyListeners {
         var interface = bind.interface
         if let name = interface, if_nametoindex(name) == 0, !bind.address.isIPv6LinkLocal {
             // As haproxy does: a device that is not there is not bound to.
-            ProxyLog.proxy.warning("The interface does not exist and is not bound to", metadata: ["interface": "\(name)"])
+            ProxyLog.proxy.warning(
+                "The interface does not exist and is not bound to",
+                metadata: ["interface": "\(name)"]
+            )
             interface = nil
         }
         return try TCPListener.open(

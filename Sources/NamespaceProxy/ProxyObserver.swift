@@ -76,8 +76,8 @@ final class ProxyObserver: RelayObserver {
             logger.error("The listener failed", metadata: ["reason": "\(systemReason(code))"])
         case .loopFailed(let error):
             logger.critical("The relay loop ended", metadata: ["reason": "\(error)"])
-        // Only who talks to Nova can see these.
-        case .signatureRefused, .instanceChanged: break
+        // Only who talks to Nova can see these, or limits guests.
+        case .signatureRefused, .instanceChanged, .tooManyConnections: break
         }
     }
 

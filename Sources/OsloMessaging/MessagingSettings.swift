@@ -30,13 +30,13 @@ public struct MessagingSettings: Sendable {
         public var authorities: String?
         public var certificate: String?
         public var key: String?
-        public var oldestVersion: Version = .tls1_2
+        public var oldestVersion: Version = .tls12
         public var verifiesHostName = true
 
         public enum Version: Sendable {
-            case tls1
-            case tls1_1
-            case tls1_2
+            case tls10
+            case tls11
+            case tls12
         }
 
         public init(authorities: String? = nil, certificate: String? = nil, key: String? = nil) {

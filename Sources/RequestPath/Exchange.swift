@@ -59,6 +59,7 @@ struct Exchange {
     private var holdEnds = LoopInstant(nanoseconds: 0)
     private var claim: Claim?
     private var foundAt = LoopInstant(nanoseconds: 0)
+    private var askedAt = LoopInstant(nanoseconds: 0)
     private var isRepeatable = false
     private var directoryAttempts = 0
     private var backendAttempts = 0
@@ -123,21 +124,30 @@ struct Exchange {
 
     /// Time for the last look, which begins when the hold is over: a directory over the network cannot answer at once.
     private static let lastLook = LoopSpan.milliseconds(500)
+    /// How long Nova's own 404 waits for the look that may contradict it.
+    private static let confirmation = LoopSpan.seconds(2)
 
     private mutating func ask(_ claim: Claim, now: LoopInstant) -> Action {
         state = .resolving
+        askedAt = now
         directoryAttempts += 1
         // The directory has a time-out of its own; a guest that would give up earlier gets its answer earlier.
         deadline = isHolding ? max(holdEnds, now + Self.lastLook) : nil
         return .resolve(claim, isFresh: false)
     }
 
-    /// The directory has not answered by the end of the hold. If it said all along that nobody has the address, that
-    /// is the answer: a 503 would keep a guest waiting for ever.
-    private var verdictWithoutAnswer: Verdict {
-        guard let lastNobody, !hasSeenDirectoryAway else { return .directoryAway }
+    /// The directory has not answered by the end of the hold. If it said all along that nobody has the address, and
+    /// only the last look is missing, that is the answer: a 503 would keep a guest waiting for ever. A look without
+    /// an answer for longer than that is a directory that is away.
+    private func verdictWithoutAnswer(now: LoopInstant) -> Verdict {
+        guard let lastNobody, !hasSeenDirectoryAway, now.since(askedAt) <= Self.silenceMax else {
+            return .directoryAway
+        }
         return .instanceNotFound(lastNobody)
     }
+
+    /// `lastLook`, and how late a busy loop may notice its end.
+    private static let silenceMax = LoopSpan.milliseconds(750)
 
     mutating func resolved(_ resolution: Resolution, heldNow: Int, now: LoopInstant) -> Action {
         switch state {
@@ -227,7 +237,7 @@ struct Exchange {
         if status == 404, let claim, isRepeatable, !hasConfirmed, now.since(foundAt) > confirmAfter {
             hasConfirmed = true
             state = .confirming
-            deadline = isHolding ? max(holdEnds, now + .seconds(2)) : now + answerTimeout
+            deadline = now + Self.confirmation
             return .resolve(claim, isFresh: true)
         }
         return passOn(now: now)
@@ -257,7 +267,7 @@ struct Exchange {
         case .idle, .answering:
             return .wait
         case .resolving:
-            return .refuse(verdictWithoutAnswer)
+            return .refuse(verdictWithoutAnswer(now: now))
         case .awaitingPort:
             guard let claim else { return .wait }
             return ask(claim, now: now)

@@ -130,6 +130,8 @@ final class GuestConnection: LoopHandler {
     }
 
     private func headTimedOut() {
+        // Given its moment by `drain` and silent all the same: there is nothing to answer.
+        if worker.isDraining, input.isEmpty { return close() }
         // A connection that never sent anything gets its 408 too, as from haproxy.
         guard input.isEmpty, sequence > 0 else { return refuse(.requestTimeout) }
         // Idle between two requests: first the buffers go, then the connection.
@@ -225,6 +227,11 @@ final class GuestConnection: LoopHandler {
         if case .success(let sender) = identified {
             self.sender = sender
             if let refusal = limits.refusal(of: sender.address, now: worker.loop.now) { return refuse(refusal) }
+            if let guestLimits = worker.guestLimits,
+                let refusal = guestLimits.refusal(of: sender.address, of: sender.scope, now: worker.loop.now)
+            {
+                return refuse(refusal)
+            }
         }
         if let refusal = Admit.refusal(of: head, bodyBytesMax: worker.settings.bodyBytesMax) {
             return refuse(refusal)

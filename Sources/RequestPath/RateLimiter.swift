@@ -62,9 +62,16 @@ public struct RateLimiter: Sendable {
         var previous: UInt32 = 0
     }
 
-    /// One address; the links make a list from the address used last to the one silent the longest.
-    private struct Entry {
+    /// Who is counted.
+    private struct Source: Hashable {
+        /// Nil where all sources are of one network.
+        var scope: Scope?
         var address: IPAddress
+    }
+
+    /// One source; the links make a list from the one heard last to the one silent the longest.
+    private struct Entry {
+        var source: Source
         var lastSeen: UInt64
         var newer: Int
         var older: Int
@@ -84,7 +91,7 @@ public struct RateLimiter: Sendable {
     /// Milliseconds of silence after which an address is forgotten.
     private let expiry: UInt64
 
-    private var places: [IPAddress: Int] = [:]
+    private var places: [Source: Int] = [:]
     private var entries: ContiguousArray<Entry> = []
     /// `limits.count` for each entry, in its order.
     private var counters: ContiguousArray<Counter> = []
@@ -115,14 +122,16 @@ public struct RateLimiter: Sendable {
     public var count: Int { places.count }
 
     /// Counts a request and decides about it. `now` may not go backwards.
-    public mutating func admit(_ source: IPAddress, now: LoopInstant) -> Decision {
+    ///
+    /// - Parameter scope: tells sources apart that have the same address on several networks.
+    public mutating func admit(_ source: IPAddress, of scope: Scope? = nil, now: LoopInstant) -> Decision {
         guard !limits.isEmpty else { return .allowed }
         let address = Self.unmapped(source)
         guard families.contains(address.isV6 ? .ipv6 : .ipv4) else { return .allowed }
 
         let now = now.nanoseconds / 1_000_000
         forgetSilent(now)
-        let entry = place(of: address, now)
+        let entry = place(of: Source(scope: scope, address: address), now)
         let first = entry * limits.count
         var status: Int?
         var wait: UInt64 = 0
@@ -198,9 +207,9 @@ extension RateLimiter {
 
 // Remembering.
 extension RateLimiter {
-    /// The entry of an address, made if need be, and moved to the front.
-    private mutating func place(of address: IPAddress, _ now: UInt64) -> Int {
-        if let index = places[address] {
+    /// The entry of a source, made if need be, and moved to the front.
+    private mutating func place(of source: Source, _ now: UInt64) -> Int {
+        if let index = places[source] {
             if now >= entries[index].lastSeen &+ expiry { startAnew(index, now) }
             entries[index].lastSeen = now
             if index != newest {
@@ -210,7 +219,7 @@ extension RateLimiter {
             return index
         }
         if places.count >= entriesMax { forget(oldest) }
-        let entry = Entry(address: address, lastSeen: now, newer: Self.none, older: Self.none)
+        let entry = Entry(source: source, lastSeen: now, newer: Self.none, older: Self.none)
         let index: Int
         if firstFree != Self.none {
             index = firstFree
@@ -222,7 +231,7 @@ extension RateLimiter {
             entries.append(entry)
             for _ in limits { counters.append(Counter(start: now)) }
         }
-        places[address] = index
+        places[source] = index
         linkAsNewest(index)
         return index
     }
@@ -238,7 +247,7 @@ extension RateLimiter {
 
     private mutating func forget(_ index: Int) {
         guard index != Self.none else { return }
-        places[entries[index].address] = nil
+        places[entries[index].source] = nil
         unlink(index)
         entries[index].older = firstFree
         firstFree = index

@@ -39,6 +39,8 @@ public enum PathNote: Sendable {
     case refused(Verdict, client: IPAddress?, scope: Scope?)
     /// A request that is not valid HTTP, and why.
     case malformed(WireFault, client: IPAddress?)
+    /// A guest's connection was closed at once: it has too many.
+    case tooManyConnections(client: IPAddress, scope: Scope)
     /// Nova refused the signature: the shared secrets probably differ.
     case signatureRefused(Instance?)
     /// The next hop answered 500, 502, 503 or 504.

@@ -15,6 +15,8 @@ public struct RelayPlan: Sendable {
     public var upstream: UpstreamSettings
     public var settings: RelaySettings
     public var forwardedForPolicy = ForwardedForPolicy.last
+    /// Nil for guests without limits of their own.
+    public var guestLimits: GuestLimits?
 
     public init(passage: Passage, upstream: UpstreamSettings, settings: RelaySettings = RelaySettings()) {
         self.passage = passage

@@ -19,6 +19,7 @@ final class RelayWorker {
     let settings: RelaySettings
     /// Of doors without limits of their own.
     let limits: DoorLimits
+    let guestLimits: GuestLimits?
     let forwardedForPolicy: ForwardedForPolicy
     let mapping: Answer.Mapping
     /// Nil in a namespace proxy.
@@ -43,6 +44,7 @@ final class RelayWorker {
         loop = try RelayLoop()
         settings = plan.settings
         limits = DoorLimits(plan.settings)
+        guestLimits = plan.guestLimits
         forwardedForPolicy = plan.forwardedForPolicy
         switch plan.passage {
         case .resolve(let resolver):
@@ -102,6 +104,14 @@ final class RelayWorker {
     var hasRoomForGuests: Bool { guests.count < settings.connectionsMax }
 
     func accept(_ descriptor: CInt, peer: IPAddress?, at door: Door) {
+        if let guestLimits, let peer, case .scope(let scope) = door.identity,
+            !guestLimits.opened(by: peer, of: scope)
+        {
+            // No answer: it would have to be read, by somebody who does not read.
+            Descriptor.close(descriptor)
+            observer.noted(.tooManyConnections(client: peer, scope: scope))
+            return
+        }
         let guest = GuestConnection(worker: self, door: door, peer: peer, descriptor: descriptor)
         guests[ObjectIdentifier(guest)] = guest
         guest.start()
@@ -109,6 +119,9 @@ final class RelayWorker {
 
     func guestClosed(_ guest: GuestConnection) {
         guests[ObjectIdentifier(guest)] = nil
+        if let guestLimits, let peer = guest.peer, case .scope(let scope) = guest.door.identity {
+            guestLimits.closed(by: peer, of: scope)
+        }
         if isDraining {
             stopIfDrained()
         } else if guests.count == settings.connectionsMax - 1 {

@@ -7,6 +7,6 @@ struct Bellhop: AsyncParsableCommand {
         commandName: "bellhop",
         abstract: "Instance metadata: the standalone service, and tools for operators.",
         version: BellhopVersion.text,
-        subcommands: [Serve.self, Check.self, SampleConfigCommand.self]
+        subcommands: [Serve.self, Check.self, StormCommand.self, SampleConfigCommand.self]
     )
 }

@@ -11,14 +11,15 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from Harness import lab, programs, servers, wire  # noqa: E402
+from Harness import lab, personality, programs, servers, wire  # noqa: E402
 from Harness.programs import Program  # noqa: E402
 
 SECONDS_MAX = 90
 
 
 def pytest_sessionstart(session):
-    missing = [path for path in (programs.AGENT, programs.PROXY, programs.BELLHOP) if not os.access(path, os.X_OK)]
+    needed = (programs.AGENT, programs.PROXY, personality.STANDBY, programs.BELLHOP)
+    missing = [path for path in needed if not os.access(path, os.X_OK)]
     if missing and not session.config.option.collectonly:
         pytest.exit(f"{missing[0]} is missing: run `make build`, or set BELLHOP_BIN", returncode=3)
 
@@ -170,3 +171,22 @@ def agent(folder, start):
     yield setup
     if setup.nova:
         setup.nova.stop()
+
+
+@pytest.fixture
+def haproxy(folder):
+    """Our program under haproxy's name."""
+    setup = personality.HaproxySetup(folder, personality.install(folder / "bin"))
+    yield setup
+    setup.close()
+
+
+@pytest.fixture
+def control(folder):
+    """Debian's haproxy, with the same agent behind it."""
+    program = personality.debian_haproxy()
+    if program is None:
+        pytest.skip("Debian's haproxy is not there: run `make setup`")
+    setup = personality.HaproxySetup(folder, program, "control")
+    yield setup
+    setup.close()

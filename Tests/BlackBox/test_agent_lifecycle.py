@@ -58,7 +58,7 @@ def test_a_signal_lets_running_requests_end_and_takes_no_new_ones(agent, number)
         busy.send(request("/", headers=agent.headers()))
         time.sleep(0.3)
         program.send_signal(number)
-        assert idle.is_closed(), "an idle connection is closed at once"
+        assert idle.is_closed(), "a connection on which nothing comes is closed without an answer"
         programs.eventually(lambda: not agent.socket.exists(), 5, "the removal of the socket")
         assert busy.response().body == b"finished"
         assert busy.is_closed()

@@ -261,5 +261,10 @@ class Chain:
             return []
         return [line for line in self.log.read_text().splitlines() if " eventlet.wsgi.server " in line]
 
+    def client(self, guest):
+        """How the agent's access lines name a guest: haproxy's requests come over the UNIX socket, those at a
+        listener that our proxy handed over come from the guest itself."""
+        return f"{guest.address},<local>" if self.front == "haproxy" else guest.address
+
     def tail(self):
         return "\n" + (self.log.read_text()[-2000:] if self.log.exists() else "") + self.nova.output[-2000:]

@@ -171,7 +171,7 @@ def test_the_agent_logs_every_guest_and_no_secret(chain):
     programs.eventually(lambda: len(chain.access_lines()) >= before + 9)
     lines = chain.access_lines()[before:]
     for guest in guests(chain):
-        assert len([line for line in lines if f" {guest.address},<local> " in line]) == 3
+        assert len([line for line in lines if f" {chain.client(guest)} " in line]) == 3
     text = chain.log.read_text()
     for secret in (SECRET, "cipher-text", "nginx", "ssh-ed25519"):
         assert secret not in text

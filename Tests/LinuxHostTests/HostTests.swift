@@ -102,9 +102,11 @@ import Testing
         #expect(source.wait(milliseconds: 0) == nil)
     }
 
-    @Test func onlyTermAndIntEndTheProgram() {
+    @Test func everySignalButHangUpEndsTheProgram() {
         #expect(HostSignal.allCases.filter(\.endsProgram) == [.terminate, .interrupt, .finish])
-        #expect(HostSignal(number: SIGUSR1) == nil)
+        #expect(HostSignal(number: SIGUSR1) == .finish)
+        #expect(HostSignal(number: SIGUSR2) == nil)
+        #expect(!HostSignal.usual.contains(.finish))
     }
 
     @Test func waitsAreRoundedUp() {

@@ -5,7 +5,7 @@ import Testing
 @testable import MetadataAgent
 
 /// Loads configuration texts with the agent's table, as the program would.
-private final class AgentFiles {
+final class AgentFiles {
     private let folder: String
 
     init() {

@@ -115,17 +115,77 @@ import Testing
         api: DirectoryError.Code,
         code: DirectoryError.Code
     ) async throws {
-        let directory = directory(FakeClient(.failing(bus)))
+        let client = FakeClient(.failing(bus))
+        let directory = directory(client)
         let claim = try networkClaim()
         rest.answer(claim, with: .failure(DirectoryError(api, "The API is no better.")))
+        // A source that gives no answer is no reason to ask only that one from then on.
+        for count in 1...3 {
+            let error = await error(directory, claim)
+            #expect(error?.code == code)
+            #expect(error?.message.hasSuffix("The API is no better.") == true)
+            // A server that lacks the method is not asked for it again.
+            if bus == .noSuchMethod, count > 1 { continue }
+            #expect(error?.message.hasPrefix("The bus says \(bus.rawValue).") == true)
+        }
+        #expect(client.asked.count == (bus == .noSuchMethod ? 1 : 3))
+        #expect(rest.asked.count == 3)
+        #expect(log.lines == (bus == .noSuchMethod ? [Self.forGood] : []))
+    }
+
+    // A broker restarts, and the API's credentials have never been right: the guest that is held must be served when
+    // the broker is back.
+    @Test(arguments: [.unauthorized, .unreachable, .misconfigured, .remoteFailure] as [DirectoryError.Code])
+    func uselessAPIKeepsNobodyFromTheBus(code: DirectoryError.Code) async throws {
+        let client = FakeClient(.failing(.unreachable), .success([port("p", device: "by-rpc")]))
+        let directory = directory(client)
+        let claim = try networkClaim()
+        rest.answer(claim, with: .failure(DirectoryError(code, "The API is no better.")))
+        #expect(await error(directory, claim)?.waitingCanHelp == true)
+        #expect(try await directory.find(claim) == found("by-rpc"))
+        #expect(client.asked.count == 2)
+        #expect(log.lines.isEmpty)
+    }
+
+    @Test(arguments: [.unauthorized, .unreachable, .malformedReply] as [DirectoryError.Code])
+    func busIsAskedBeforeItsRestIsOverIfTheAPIFails(code: DirectoryError.Code) async throws {
+        let client = FakeClient(.failing(.timeout), .success([port("p", device: "by-rpc")]))
+        let directory = directory(client)
+        let claim = try networkClaim()
+        rest.answer(claim, with: .success(try found("by-rest")), .failure(DirectoryError(code, "No more.")))
+        #expect(try await directory.find(claim) == found("by-rest"))
+        #expect(try await directory.find(claim) == found("by-rpc"))
+        #expect(try await directory.find(claim) == found("by-rpc"))
+        #expect(client.asked.count == 3)
+        #expect(rest.asked.count == 2)
+        #expect(log.lines == [Self.forNow, Self.again])
+    }
+
+    @Test(
+        arguments: [
+            (.timeout, .unauthorized, .timeout), (.timeout, .unavailable, .unavailable),
+            (.remoteFailure, .unauthorized, .unauthorized), (.noSuchMethod, .unauthorized, .unauthorized),
+        ] as [(MessagingError.Code, DirectoryError.Code, DirectoryError.Code)]
+    )
+    func bothFailuresAreToldWhileTheBusRests(
+        bus: MessagingError.Code,
+        api: DirectoryError.Code,
+        code: DirectoryError.Code
+    ) async throws {
+        let client = FakeClient(.failing(.timeout), .failing(bus))
+        let directory = directory(client)
+        let claim = try networkClaim()
+        let answer = ScriptedDirectory.Reply.success(try found("by-rest"))
+        rest.answer(claim, with: answer, .failure(DirectoryError(api, "The API is no better.")), answer)
+        #expect(try await directory.find(claim) == found("by-rest"))
         let error = await error(directory, claim)
         #expect(error?.code == code)
-        #expect(error?.message.hasPrefix("The bus says \(bus.rawValue).") == true)
-        #expect(error?.message.hasSuffix("The API is no better.") == true)
-        // From then on only REST is asked, and has its own say.
-        let next = await self.error(directory, claim)
-        #expect(next?.code == api)
-        #expect(next?.message == "The API is no better.")
+        #expect(error?.message == "The bus says \(bus.rawValue). The API is no better.")
+        // The rest goes on: the API is asked first, and answers.
+        #expect(try await directory.find(claim) == found("by-rest"))
+        #expect(client.asked.count == 2)
+        #expect(rest.asked.count == 3)
+        #expect(log.lines == [Self.forNow] + (bus == .noSuchMethod ? [Self.forGood] : []))
     }
 
     // Lookups that began earlier end later.

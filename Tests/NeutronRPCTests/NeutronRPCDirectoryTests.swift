@@ -80,7 +80,8 @@ import Testing
     @Test func linkLocalGuestIsFoundByItsMAC() async throws {
         let client = FakeClient(
             .success([
-                port("p1", device: "theirs", mac: "fa:16:3e:00:00:02"), port("p2", device: "ours", mac: "FA:16:3E:7D:1C:3D"),
+                port("p1", device: "theirs", mac: "fa:16:3e:00:00:02"),
+                port("p2", device: "ours", mac: "FA:16:3E:7D:1C:3D"),
             ])
         )
         #expect(try await directory(client).find(networkClaim("fe80::f816:3eff:fe7d:1c3d")) == found("ours"))
@@ -90,7 +91,9 @@ import Testing
     // A server may ignore a filter it does not know.
     @Test func answerIsComparedAgain() async throws {
         let client = FakeClient(
-            .success([port("p1", device: "theirs", network: "net-b"), port("p2", device: "theirs", address: "10.0.0.6")])
+            .success([
+                port("p1", device: "theirs", network: "net-b"), port("p2", device: "theirs", address: "10.0.0.6"),
+            ])
         )
         #expect(try await directory(client).find(networkClaim()) == .nobody(.noPort))
     }
@@ -105,10 +108,12 @@ import Testing
         #expect(try await directory(client).find(networkClaim()) == .nobody(.severalPorts(count: 2)))
     }
 
-    @Test(arguments: [
-        "text", 7, true, [:], ["ports"], [["device_id": 7]], [["device_id": "vm", "fixed_ips": "10.0.0.5"]],
-        [["device_id": "vm", "fixed_ips": ["10.0.0.5"]]], ["ports": []], [nil],
-    ] as [JSONValue])
+    @Test(
+        arguments: [
+            "text", 7, true, [:], ["ports"], [["device_id": 7]], [["device_id": "vm", "fixed_ips": "10.0.0.5"]],
+            [["device_id": "vm", "fixed_ips": ["10.0.0.5"]]], ["ports": []], [nil],
+        ] as [JSONValue]
+    )
     func malformedAnswerIsAnError(result: JSONValue) async throws {
         let error = await error(FakeClient(.success(result)), try networkClaim())
         #expect(error?.code == .malformedReply)

@@ -42,7 +42,9 @@ import Testing
     // Servers compare JSON, not our types.
     @Test func filtersAreWrittenAsListsOfStrings() throws {
         let filters = PortFilters.ports(of: try networkClaim().subject, in: try ids("net-a"))
-        #expect(try JSONValue.object(["ip": filters["fixed_ips"] ?? nil]).json == #"{"ip":{"ip_address":["10.0.0.5"]}}"#)
+        #expect(
+            try JSONValue.object(["ip": filters["fixed_ips"] ?? nil]).json == #"{"ip":{"ip_address":["10.0.0.5"]}}"#
+        )
         #expect(try JSONValue.object(["net": filters["network_id"] ?? nil]).json == #"{"net":["net-a"]}"#)
     }
 }

@@ -130,7 +130,11 @@ import Testing
         var book = try book(Self.message("m"))
         let names = (0..<17).map { _ in MessageID() }
         func isDuplicate(_ name: MessageID) throws -> Bool {
-            if case .duplicate = book.received(try received("m", "x", isLast: false, uniqueID: name)) { true } else { false }
+            if case .duplicate = book.received(try received("m", "x", isLast: false, uniqueID: name)) {
+                true
+            } else {
+                false
+            }
         }
         for name in names.prefix(16) { #expect(try !isDuplicate(name)) }
         for name in names.prefix(16) { #expect(try isDuplicate(name)) }

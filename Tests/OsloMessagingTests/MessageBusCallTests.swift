@@ -61,10 +61,11 @@ import Testing
 
     @Test func remoteFailureEndsTheCall() async throws {
         try await BusStory.run { story in
-            let failures = [
-                (try failure("NoSuchMethod", module: "oslo_messaging.rpc.dispatcher", "no luck"), .noSuchMethod),
-                (try failure("DBConnectionError", module: "oslo_db.exception", "no luck"), .remoteFailure),
-            ] as [(JSONValue, MessagingError.Code)]
+            let failures =
+                [
+                    (try failure("NoSuchMethod", module: "oslo_messaging.rpc.dispatcher", "no luck"), .noSuchMethod),
+                    (try failure("DBConnectionError", module: "oslo_db.exception", "no luck"), .remoteFailure),
+                ] as [(JSONValue, MessagingError.Code)]
             for (number, (failure, code)) in failures.enumerated() {
                 let answer = story.call()
                 let id = try #require(try await story.broker.sent(number + 1).last).callID
@@ -197,7 +198,12 @@ import Testing
     @Test func messageThatTheBrokerCouldNotTakeIsSentAgain() async throws {
         let broker = FakeBroker()
         broker.react { sent in
-            [.success(sent.tag <= 2 ? .refused(tag: sent.tag, multiple: false) : .confirmed(tag: sent.tag, multiple: false))]
+            [
+                .success(
+                    sent.tag <= 2
+                        ? .refused(tag: sent.tag, multiple: false) : .confirmed(tag: sent.tag, multiple: false)
+                )
+            ]
         }
         try await BusStory.run(broker) { story in
             #expect(await story.cast().value == nil)

@@ -100,8 +100,26 @@ import Testing
             #expect(error?.message.contains("rabbit-") == true && error?.message.contains("Connection refused") == true)
             // From now on nobody waits who is in a hurry.
             #expect(await story.call().value.code == .unreachable)
+            // Who waits to the end is told the same: no server has had the time to reply.
             story.clock.advance(by: .seconds(8))
-            #expect(await patient.value.code == .timeout)
+            let last = await patient.value.error
+            #expect(last?.code == .unreachable)
+            #expect(last?.message.contains("Connection refused") == true)
+        }
+    }
+
+    // A state report that cannot get out says nothing about the server or its topics.
+    @Test func castThatTheBusCouldNotSendEndsWithTheReasonOfTheBus() async throws {
+        let broker = FakeBroker()
+        broker.goDown(Self.refusal)
+        try await BusStory.run(broker) { story in
+            await story.clock.sleepersReached(1)
+            let cast = story.cast(timeout: .seconds(30))
+            await story.clock.sleepersReached(2)
+            story.clock.advance(by: .seconds(30))
+            let error = await cast.value
+            #expect(error?.code == .refused)
+            #expect(error?.message.contains("Login was refused") == true)
         }
     }
 
@@ -235,6 +253,25 @@ import Testing
             #expect(story.broker.sent.count == 2)
             #expect(story.lines("The broker has blocked the connection: low on memory").count == 1)
             #expect(story.lines("The broker has unblocked the connection").count == 1)
+        }
+    }
+
+    @Test func messagesWhoseTimeEndsWhileTheConnectionIsBlockedSaySo() async throws {
+        let broker = FakeBroker()
+        broker.react { _ in [] }
+        try await BusStory.run(broker) { story in
+            // One has been sent before, and the other one could not be.
+            let call = story.call(timeout: .seconds(30), isPatient: true)
+            _ = try await broker.sent(1)
+            try await broker.link(1).happen(.blocked(reason: "low on disk"))
+            await story.clock.sleepersReached(2)
+            let cast = story.cast(timeout: .seconds(30))
+            await story.clock.sleepersReached(3)
+            story.advance(by: .seconds(30))
+            for error in [await call.value.error, await cast.value] {
+                #expect(error?.code == .blocked)
+                #expect(error?.message.contains("low on disk") == true)
+            }
         }
     }
 

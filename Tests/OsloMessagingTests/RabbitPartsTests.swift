@@ -130,7 +130,9 @@ import Testing
         #expect(ContinuousClock.now - start >= .milliseconds(15))
     }
 
-    @Test(arguments: [("rabbit-1", "rabbit-1:5672"), ("192.0.2.1", "192.0.2.1:5672"), ("2001:db8::1", "[2001:db8::1]:5672")])
+    @Test(arguments: [
+        ("rabbit-1", "rabbit-1:5672"), ("192.0.2.1", "192.0.2.1:5672"), ("2001:db8::1", "[2001:db8::1]:5672"),
+    ])
     func brokersAddressForLogLines(host: String, address: String) {
         #expect(MessagingSettings.Broker(host: host).address == address)
     }

@@ -63,7 +63,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ["_msg_id": "m", "result": nil] as JSONValue, ["_msg_id": "m"], ["_msg_id": "m", "result": nil, "failure": nil],
+        ["_msg_id": "m", "result": nil] as JSONValue, ["_msg_id": "m"],
+        ["_msg_id": "m", "result": nil, "failure": nil],
     ])
     func nullAndAbsentResultAreTheSame(message: JSONValue) throws {
         let result = RemoteResult(message: try ReplyMessage(body: envelope(message)).result)
@@ -125,7 +126,8 @@ import Testing
         for _ in 0..<300 {
             var body = good
             switch Int.random(in: 0..<3, using: &random) {
-            case 0: body = (0..<Int.random(in: 0..<80, using: &random)).map { _ in .random(in: 0...255, using: &random) }
+            case 0:
+                body = (0..<Int.random(in: 0..<80, using: &random)).map { _ in .random(in: 0...255, using: &random) }
             case 1: body.removeLast(Int.random(in: 1..<good.count, using: &random))
             default:
                 for _ in 0..<Int.random(in: 1...6, using: &random) {
@@ -154,14 +156,17 @@ import Testing
         for type in ["NoSuchMethod", "UnsupportedVersion"] {
             let error = try error(failure(type, module: module, "Endpoint does not support it."))
             #expect(error.code == .noSuchMethod)
-            #expect(error.message == "The server on topic q-plugin does not offer get_ports: Endpoint does not support it.")
+            #expect(
+                error.message == "The server on topic q-plugin does not offer get_ports: Endpoint does not support it."
+            )
         }
     }
 
     // An error of that name from inside the method says nothing about the server's age.
     @Test(arguments: [
         ("NoSuchMethod", "neutron.plugins.ml2.plugin"), ("UnsupportedVersion", ""),
-        ("UnsupportedVersion", "neutronclient.common.exceptions"), ("RPCDispatcherException", "oslo_messaging.rpc.dispatcher"),
+        ("UnsupportedVersion", "neutronclient.common.exceptions"),
+        ("RPCDispatcherException", "oslo_messaging.rpc.dispatcher"),
         ("PortNotFound", "neutron_lib.exceptions"), ("DBConnectionError", "oslo_db.exception"),
     ])
     func errorOfTheMethodItself(type: String, module: String) throws {
@@ -170,7 +175,9 @@ import Testing
         #expect(error.message.contains(module.isEmpty ? " \(type): it failed" : "\(module).\(type): it failed"))
     }
 
-    @Test(arguments: ["", "it broke", "null", "[]", "7", #"{"class": 7}"#, #"{"class": "E", "message": []}"#, "{\"class\":"])
+    @Test(arguments: [
+        "", "it broke", "null", "[]", "7", #"{"class": 7}"#, #"{"class": "E", "message": []}"#, "{\"class\":",
+    ])
     func failureThatCannotBeReadIsItsOwnMessage(text: String) {
         let failure = RemoteFailure(text: text)
         #expect(failure == RemoteFailure(type: "", module: "", message: text))

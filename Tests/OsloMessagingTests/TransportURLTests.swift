@@ -38,7 +38,10 @@ import Testing
             ("rabbit://u:%zz%4@ctl/", [host("ctl", nil, "u", "%zz%4")]),
             ("rabbit://u:a+b@ctl/", [host("ctl", nil, "u", "a+b")]),
             ("rabbit://[2001:db8::1]", [host("2001:db8::1")]),
-            ("rabbit://u:p@[2001:db8::1]:5671,u:p@[::1]/", [host("2001:db8::1", 5_671, "u", "p"), host("::1", nil, "u", "p")]),
+            (
+                "rabbit://u:p@[2001:db8::1]:5671,u:p@[::1]/",
+                [host("2001:db8::1", 5_671, "u", "p"), host("::1", nil, "u", "p")]
+            ),
             // As the reference has it: nothing between commas is no host, and nothing after ':' no port.
             ("rabbit://a,,b,/", [host("a"), host("b")]),
             ("rabbit://a:,[::1]:/", [host("a"), host("::1")]),
@@ -50,7 +53,8 @@ import Testing
 
     @Test(arguments: [
         ("rabbit://ctl", nil), ("rabbit://ctl/", nil), ("rabbit://", nil), ("rabbit:///", nil),
-        ("rabbit://ctl//", "/"), ("rabbit://ctl/%2F", "/"), ("rabbit://ctl/%2f", "/"), ("rabbit://ctl/openstack", "openstack"),
+        ("rabbit://ctl//", "/"), ("rabbit://ctl/%2F", "/"), ("rabbit://ctl/%2f", "/"),
+        ("rabbit://ctl/openstack", "openstack"),
         ("rabbit:///openstack", "openstack"), ("rabbit://ctl/a/b", "a/b"), ("rabbit://ctl//a", "/a"),
         ("rabbit://ctl/%C3%BCber?ssl=1", "über"), ("rabbit://ctl/a@b:c,d", "a@b:c,d"),
     ])
@@ -113,7 +117,10 @@ import Testing
     @Test(arguments: 0..<20)
     func randomTextIsReadOrRefused(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
-        let pieces = ["rabbit://", "://", "/", "//", ",", "@", ":", "[", "]", "?", "&", "=", "#", "%", "%2F", "%C3", "%00", "a", "é", "::1", "5672"]
+        let pieces = [
+            "rabbit://", "://", "/", "//", ",", "@", ":", "[", "]", "?", "&", "=", "#", "%", "%2F", "%C3", "%00", "a",
+            "é", "::1", "5672",
+        ]
         var read = 0
         for _ in 0..<500 {
             var text = Bool.random(using: &random) ? "rabbit://" : ""

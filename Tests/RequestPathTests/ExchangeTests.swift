@@ -148,6 +148,15 @@ import Testing
         #expect(name(exchange.deadlinePassed(now: at(9_000))) == "refuse 404")
     }
 
+    /// A server that said "nobody" once and then fell silent is away: the guest may have got its port meanwhile.
+    @Test func aLookWithoutAnAnswerForLongIsADirectoryThatIsAway() {
+        var exchange = Exchange(settings: settings)
+        _ = begin(&exchange, claim: claim)
+        #expect(name(exchange.resolved(.nobody(.noPort), heldNow: 0, now: at(10))) == "sleep")
+        #expect(name(exchange.deadlinePassed(now: at(260))) == "resolve")
+        #expect(name(exchange.deadlinePassed(now: at(8_500))) == "refuse 503")
+    }
+
     @Test(arguments: [NotFoundReason.severalPorts(count: 2), .addressNamesNoPort])
     func whatWaitingCannotMendIsRefusedAtOnce(reason: NotFoundReason) {
         var exchange = Exchange(settings: settings)

@@ -149,9 +149,10 @@ private func text(_ queue: borrowing ByteQueue) -> String {
             )
         )
         #expect(
-            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.router(router), .neutron, held: .milliseconds(1_500))).hasSuffix(
-                "X-Neutron-Router-ID: rtr\r\nX-Bellhop-Held: 1500\r\n\r\n"
-            )
+            try forward("GET / HTTP/1.0\r\n\r\n", .scope(.router(router), .neutron, held: .milliseconds(1_500)))
+                .hasSuffix(
+                    "X-Neutron-Router-ID: rtr\r\nX-Bellhop-Held: 1500\r\n\r\n"
+                )
         )
     }
 

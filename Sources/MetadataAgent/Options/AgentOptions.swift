@@ -9,4 +9,5 @@ public enum AgentOptions {
     public static let all: [Option] =
         HostOptions.all + SocketOptions.all + NovaOptions.all + RESTOptions.all + WSGIOptions.all
         + MessagingOptions.all + BellhopOptions.all + ReportOptions.all + RabbitOptions.all + CacheOptions.all
+        + RateLimitOptions.all
 }

@@ -77,6 +77,14 @@ enum BellhopOptions {
                 + "metadata_proxy_socket with .listeners at its end. Guests are then served without a second hop."
         ),
         own(
+            "guest_limits",
+            .string(choices: ["off", "standard"]),
+            "off",
+            "Bounds on what one guest may take. standard: 125 requests in 10 seconds and 600 in 5 minutes, counted "
+                + "over IPv4 and IPv6 like [metadata_rate_limiting], which applies as well; and 32 connections at a "
+                + "time where guests connect to the agent itself. A boot makes some 30 requests, one at a time."
+        ),
+        own(
             "connections_max",
             .integer(min: 1),
             "4096",

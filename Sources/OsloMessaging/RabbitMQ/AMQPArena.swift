@@ -34,7 +34,9 @@ struct AMQPArena: ~Copyable {
         guard !source.isEmpty else { return bytes }
         amqp_pool_alloc_bytes(pool, source.count, &bytes)
         guard let start = bytes.bytes else { return amqp_bytes_t() }
-        source.withUnsafeBytes { start.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(start), byteCount: $0.count) }
+        source.withUnsafeBytes {
+            start.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(start), byteCount: $0.count)
+        }
         return bytes
     }
 

@@ -41,9 +41,9 @@ struct RabbitConnector: BrokerConnector {
     private func prepare(_ socket: OpaquePointer, _ tls: MessagingSettings.TLS, _ host: String) throws(LinkError) {
         let oldest =
             switch tls.oldestVersion {
-            case .tls1: AMQP_TLSv1
-            case .tls1_1: AMQP_TLSv1_1
-            case .tls1_2: AMQP_TLSv1_2
+            case .tls10: AMQP_TLSv1
+            case .tls11: AMQP_TLSv1_1
+            case .tls12: AMQP_TLSv1_2
             }
         amqp_ssl_socket_set_ssl_versions(socket, oldest, AMQP_TLSvLATEST)
         amqp_ssl_socket_set_verify_peer(socket, tls.authorities == nil ? 0 : 1)
@@ -90,7 +90,8 @@ struct RabbitConnector: BrokerConnector {
             return code == 0 ? text : String(cString: strerror(code))
         case AMQP_STATUS_TIMEOUT: return "no connection in time"
         case AMQP_STATUS_SSL_PEER_VERIFY_FAILED:
-            return "\(text); ssl_ca_file does not hold the authority of its certificate, or the certificate has expired,"
+            return
+                "\(text); ssl_ca_file does not hold the authority of its certificate, or the certificate has expired,"
                 + " or it is for another address (ssl_enforce_hostname_verification)"
         case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
             return "\(text); its certificate is for another name (ssl_enforce_hostname_verification)"

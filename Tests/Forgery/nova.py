@@ -1,0 +1,106 @@
+"""A Nova that takes down every byte it gets, and believes nothing that is not written exactly right.
+
+Alone it answers as Nova's metadata API does, as far as the corpus asks for anything; with `upstream` it passes each
+request on to a real one.
+"""
+
+import dataclasses
+import json
+import posixpath
+import re
+import socket
+import threading
+import urllib.parse
+
+from Harness import servers, wire
+
+HEAD = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Za-z^_`|~-]+:[\t -~]*\r\n)*)\r\n")
+DOCUMENT = "/openstack/latest/meta_data.json"
+OTHERS = ("/", "/latest", "/latest/meta-data")
+
+
+@dataclasses.dataclass
+class Request:
+    method: str
+    target: str
+    headers: list
+    body: bytes
+
+    def all(self, name):
+        return [value for key, value in self.headers if key == name.lower()]
+
+
+class Nova:
+    def __init__(self, upstream=None, on_request=None):
+        self.upstream = upstream
+        self.requests, self.garbage = [], []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connected, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connected,), daemon=True).start()
+
+    def _serve(self, connected):
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        incoming = wire.Incoming(connected)
+        try:
+            while True:
+                head = incoming.head()
+                if not head:
+                    return
+                request = self._read(head, incoming)
+                if request is None:
+                    with self._lock:
+                        self.garbage.append(head + incoming.buffer)
+                    return
+                with self._lock:
+                    self.requests.append(request)
+                connected.sendall(self._ask(head + request.body) if self.upstream else _answer(request))
+        except (OSError, AssertionError):
+            pass  # cut short: what came of it is not a request
+        finally:
+            connected.close()
+
+    def _read(self, head, incoming):
+        """None for anything that two readers could read differently."""
+        found = HEAD.fullmatch(head)
+        if not found:
+            return None
+        headers = []
+        for line in found[3].split(b"\r\n")[:-1]:
+            name, _, value = line.partition(b":")
+            headers.append((name.decode().lower(), value.strip(b"\t ").decode()))
+        request = Request(found[1].decode(), found[2].decode(), headers, b"")
+        lengths = request.all("content-length")
+        if request.all("transfer-encoding") or len(lengths) > 1 or not all(re.fullmatch(r"\d+", n) for n in lengths):
+            return None
+        request.body = incoming.exactly(int(lengths[0])) if lengths else b""
+        return request
+
+    def _ask(self, request):
+        """The real Nova's answer, as it came."""
+        with wire.Client(self.upstream, 30) as client:
+            client.send(request)
+            answer = client.response(request.split(b" ")[0].decode())
+            return answer.head + answer.body
+
+
+def _answer(request):
+    path = posixpath.normpath(urllib.parse.unquote(request.target.partition("?")[0]))
+    if path == DOCUMENT:
+        return servers.reply(body=json.dumps({"uuid": ",".join(request.all("x-instance-id"))}).encode())
+    return servers.reply(body=b"list") if path in OTHERS else servers.reply(404, b"nothing here")

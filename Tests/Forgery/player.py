@@ -1,0 +1,138 @@
+"""Plays an item as a guest would: one connection from the guest's own address, and one more request at its end.
+
+That last request, the probe, is what everybody else would send. If anything of the item were still in some buffer on
+the way, it would be the probe that pays for it.
+"""
+
+import dataclasses
+import socket
+
+from Harness import wire
+
+from . import http2
+
+
+@dataclasses.dataclass
+class Played:
+    """What the guest got. The last status may be the probe's."""
+
+    statuses: list
+    received: bytes
+    was_probed: bool
+
+
+class _Recorded:
+    """A socket that remembers what came."""
+
+    def __init__(self, connected):
+        self._socket = connected
+        self.received = b""
+
+    def recv(self, size):
+        got = self._socket.recv(size)
+        self.received += got
+        return got
+
+    def __getattr__(self, name):
+        return getattr(self._socket, name)
+
+
+def probe(item, values):
+    return f"{values['path']}?{item.tag}.probe"
+
+
+def play(item, values, where, source=None, probe_headers=b"", chain="ours", seconds=5.0, cuts=None, connect=None):
+    """Sends the item to `where`, reads whatever comes until the connection ends.
+
+    `probe_headers` are what a proxy would add to the probe. `chain` says how many answers are worth waiting for.
+    `cuts` turns a piece into several, each a write of its own. `connect` makes the connection where a plain one would
+    not do.
+    """
+    client = _client(where, source, seconds, connect)
+    with client:
+        pieces = item.pieces(values)
+        if item.is_http2:
+            return _play_http2(client, pieces, item, values)
+        statuses = []
+        wanted = len(item.expected(chain).statuses)
+        try:
+            for piece in pieces:
+                if piece is None:
+                    statuses.append(client.response().status)
+                else:
+                    client.send(*(cuts(piece) if cuts else [piece]), pause=0.002)
+        except (OSError, EOFError):
+            pass
+        while len(statuses) < wanted and _one_more(client, statuses):
+            pass
+        was_probed = _probe(client, item, values, probe_headers)
+        while _one_more(client, statuses):
+            pass
+        return Played(statuses, client.socket.received, was_probed)
+
+
+def _client(where, source, seconds, connect):
+    if connect is None:
+        client = wire.Client(where, seconds, source)
+    else:
+        client = wire.Client.__new__(wire.Client)
+        client.socket, client.buffer, client.timeout = connect(), b"", seconds
+        client.socket.settimeout(seconds)
+    client.socket = _Recorded(client.socket)
+    return client
+
+
+def _one_more(client, statuses):
+    """Reads an answer; false if there is none."""
+    try:
+        statuses.append(client.response().status)
+        return True
+    except (EOFError, ConnectionError):
+        return False
+    except TimeoutError:
+        statuses.append(0)  # neither an answer nor an end: no outcome has this status
+        return False
+    except (AssertionError, ValueError, IndexError):
+        return False  # cut short, or bytes that are no answer; they are looked at all the same
+
+
+def _probe(client, item, values, probe_headers):
+    head = f"GET {probe(item, values)} HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n".encode()
+    try:
+        client.socket.sendall(head + probe_headers + b"\r\n")
+        # Whoever still waits for more of the item waits no longer.
+        client.socket.shutdown(socket.SHUT_WR)
+        return True
+    except OSError:
+        return False
+
+
+def _play_http2(client, pieces, item, values):
+    """Each request is a stream: 1 is the item's, 3 the probe's."""
+    target = probe(item, values).encode()
+    probing = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", target), (b":authority", b"169.254.169.254")]
+    try:
+        client.send(*pieces)
+        _until(client, stream=1)
+        client.send(http2.frame(http2.SETTINGS, http2.ACK, b"", stream=0), http2.another(probing, stream=3))
+        _until(client, stream=3)
+        client.socket.shutdown(socket.SHUT_WR)
+        while client.fill():
+            pass
+    except OSError:
+        pass
+    received = client.socket.received
+    if received.startswith(b"HTTP/"):
+        statuses = [int(received.split(b" ")[1])]
+    else:
+        found = http2.frames(received)
+        statuses = [http2.status(payload) for kind, _, _, payload in found if kind == http2.HEADERS]
+    return Played(statuses, received, was_probed=True)
+
+
+def _until(client, stream):
+    """Reads until the stream or the connection has ended."""
+    while client.fill():
+        for kind, flags, number, _ in http2.frames(client.buffer):
+            if kind == http2.GOAWAY or number == stream and (kind == http2.RESET or flags & http2.END_STREAM):
+                return
