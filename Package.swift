@@ -18,6 +18,19 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// A library on the path of every request. Debug builds, and so all unit tests, check at run time that no two accesses
+/// to a variable overlap; release builds leave that out there: it was a fifth of a request's instructions
+/// (docs/decisions/0010-hot-path.md).
+func hotLibrary(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        swiftSettings: settings + [
+            .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+        ]
+    )
+}
+
 /// The unit tests of one target, under `Tests/NAMETests`.
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
@@ -67,17 +80,17 @@ let package = Package(
 
         // oslo's conventions: configuration files, command lines, log lines.
         library("OsloConfig"),
-        library("OsloLog", ["OsloConfig", "LinuxHost", .product(name: "Logging", package: "swift-log")]),
+        hotLibrary("OsloLog", ["OsloConfig", "LinuxHost", .product(name: "Logging", package: "swift-log")]),
 
         // The host: fork, pid files, privileges, sockets, readiness to systemd.
         .target(name: "CLinuxHost"),
         library("LinuxHost", ["CLinuxHost"]),
 
         // The data plane, used by both daemons. No Foundation, no NIO: the proxy exists once per network.
-        library("HTTPWire"),
+        hotLibrary("HTTPWire"),
         .target(name: "CEpoll"),
-        library("RelayLoop", ["CEpoll", "LinuxHost"]),
-        library("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop", "LinuxHost"]),
+        hotLibrary("RelayLoop", ["CEpoll", "LinuxHost"]),
+        hotLibrary("RequestPath", ["MetadataModel", "HTTPWire", "RelayLoop", "LinuxHost"]),
 
         // What haproxy's command line and Neutron's haproxy.conf say. No Foundation, no NIO either.
         library("HaproxyConfig", ["MetadataModel"]),

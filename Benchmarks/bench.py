@@ -5,7 +5,7 @@
     bench.py --gates     only system calls, allocations and instructions, which a busy machine cannot falsify
 
 It starts all contenders itself, on loopback, in a temporary folder, and stops them. Nothing here passes or fails by
-time; it fails if a request does.
+time; it fails if a request does, or if our system calls or allocations per request are above their limits.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from suite import gates, machine, ours, peers, reference, report, rounds, scale  # noqa: E402
+from suite import gates, goals, machine, ours, peers, reference, report, rounds, scale  # noqa: E402
 from suite.workshop import BUILT, ROOT, BenchError, Workshop, compile_programs, programs  # noqa: E402
 
 FAST = (
@@ -35,7 +35,7 @@ FULL = {
 }
 QUICK = {
     **{"rounds": 1, "seconds": 0.3, "warm_up": 0.1, "slow_rounds": 1, "slow_seconds": 1.0, "slow_warm_up": 0.5},
-    **{"rate": 500, "paced_rounds": 1, "paced_seconds": 0.5, "gate_requests": 500},
+    **{"rate": 500, "paced_rounds": 1, "paced_seconds": 0.5, "gate_requests": 500, "gates": ["haproxy", "relay", "ours"]},
     **{"networks": [1, 20], "peer_networks": [1, 5], "scale_rounds": 1, "scale_seconds": 0.3},
     **{"idle": [0, 500]},
 }
@@ -136,7 +136,7 @@ def measure(workshop, plan, parts):
         results["idle"] = scale.over_idle_connections(workshop, possible, *timing)
         results["loops"] = scale.over_loops(workshop, *timing)
     if "gates" in parts:
-        results["gates"] = gates.measure(workshop, plan["gate_requests"])
+        results["gates"] = gates.measure(workshop, plan["gate_requests"], plan.get("gates"))
     # As they come out of the file, so that a report of new figures and of old ones is the same.
     return json.loads(json.dumps(results))
 
@@ -178,10 +178,15 @@ def main():
     page.parent.mkdir(parents=True, exist_ok=True)
     report.write(results, page, "# Performance\n")
     say(f"{page} is written, after {time.monotonic() - began:.0f} s")
-    lost = failures(results)
-    for line in lost:
-        say(f"requests failed: {line}")
-    return 1 if lost else 0
+    wrong = [f"requests failed: {line}" for line in failures(results)]
+    wrong += [
+        f"a count is above its limit: {goal.text}: {goal.measured}, {goal.limit}"
+        for goal in goals.evaluate(results)
+        if goal.is_steady and not goal.is_met
+    ]
+    for line in wrong:
+        say(line)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -23,24 +23,18 @@ def thread_seconds(pid):
 
 
 def memory_kib(pids):
-    """Memory that only these processes use, and their share of what they share with others, in KiB."""
+    """Memory that each of these processes has for itself, and their share of all that they use, in KiB.
+
+    Pages of program files are not counted as private even while nobody else maps them: the kernel can drop them, and
+    the next process of the kind shares them. They are in the share (PSS).
+    """
     total = {"private": 0, "pss": 0}
     for pid in pids:
         for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
             name, value = line.split(":")
-            if name in ("Private_Clean", "Private_Dirty"):
+            if name == "Private_Dirty":
                 total["private"] += int(value.split()[0])
             elif name == "Pss":
                 total["pss"] += int(value.split()[0])
     return total
 
-
-def context_switches(pids):
-    """Voluntary ones of all threads so far: how often they went to sleep."""
-    total = 0
-    for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            for line in (task / "status").read_text().splitlines():
-                if line.startswith("voluntary_ctxt_switches"):
-                    total += int(line.split()[1])
-    return total

@@ -49,8 +49,7 @@ class Contender:
         return program
 
     def stop(self):
-        for program in reversed(self.programs):
-            self.workshop.stop(program)
+        self.workshop.stop(self.programs)
         self.programs = []
 
     def relays(self, name):

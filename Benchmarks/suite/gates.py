@@ -75,12 +75,12 @@ def instructions(kind, workshop, requests):
     contender = kind(workshop)
     files = contender.folder / "callgrind"
     contender.before = callgrind.words(files)
+    contender.has_master = False
     if kind is Chain:
         contender.agent_program = without_debug_information(contender.folder)
     totals, functions = {}, {}
     with contender:
-        # Of a master and its worker, the worker.
-        pid = max(measured_pids(contender))
+        [pid] = measured_pids(contender)
         for number, mode in enumerate(MODES, start=1):
             workshop.load(contender.targets, mode, connections=16, seconds=60, requests=1_000)
             callgrind.control("--zero", pid)
@@ -105,10 +105,10 @@ def missing_tools():
     return [tool for tool in ("strace", "valgrind", "strip") if not shutil.which(tool)]
 
 
-def measure(workshop, requests):
-    """All gates of all contenders that have them: {key: {...}}."""
+def measure(workshop, requests, keys=None):
+    """All gates of all contenders that have them, or of those named: {key: {...}}."""
     result = {}
-    for kind in KINDS:
+    for kind in (kind for kind in KINDS if not keys or kind.key in keys):
         workshop.say(f"gates of {kind.key}: system calls")
         with kind(workshop) as contender:
             calls = {

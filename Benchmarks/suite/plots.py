@@ -39,10 +39,10 @@ def _number(value):
 
 def bars(title, unit, groups, is_log=False, note=""):
     """Horizontal bars. `groups` is [(label, is_ours, [(series, value, low, high), ...]), ...]."""
-    left, right, top, row = 250, 90, 64, 17
+    left, right, top, row = 320, 80, 64, 17
     series = list(dict.fromkeys(name for _, _, values in groups for name, *_ in values))
     heights = [len(values) * row + 12 for _, _, values in groups]
-    width, height = 860, top + sum(heights) + 46
+    width, height = 920, top + sum(heights) + 46
     all_values = [high or value for _, _, values in groups for _, value, _, high in values if value]
     low_value = min(value for _, _, values in groups for _, value, *_ in values if value)
     ticks = _ticks(max(all_values), is_log, low_value)
@@ -89,8 +89,8 @@ def bars(title, unit, groups, is_log=False, note=""):
 
 def lines(title, unit, across, curves):
     """Curves over a logarithmic axis. `curves` is [(label, is_ours, [(x, y), ...]), ...]; 0 stands left of 1."""
-    left, top, width, height = 60, 60, 860, 420
-    right, bottom = width - 250, height - 56
+    left, top, width, height = 60, 64, 920, 420
+    right, bottom = width - 310, height - 56
     points = [point for _, _, curve in curves for point in curve]
     ticks = _ticks(max(y for _, y in points), False)
     stops = sorted({x for x, _ in points})

@@ -62,10 +62,10 @@ class Report:
 
     def goals(self):
         rows = [
-            (goal, limit, value, "met" if is_met else "**missed**")
-            for goal, limit, value, is_met in goals.evaluate(self.results)
+            (goal.text, goal.limit, goal.measured, "met" if goal.is_met else "**missed**")
+            for goal in goals.evaluate(self.results)
         ]
-        return "## Goals\n\n" + table(("Goal", "Limit", "Measured", ""), rows, right_from=1)
+        return "## Goals\n\n" + table(("Goal", "Limit", "Measured", ""), rows)
 
     def one_after_the_other(self):
         parts = [
@@ -234,6 +234,9 @@ class Report:
         results, found = self.results, {}
         fast = [key for key in results["rounds"]["new"] if not key.startswith("python")]
         plain = {key: title.replace("*", "") for key, title in self.names.items()}
+        def label(key, mode, name):
+            return f"{plain[key]}, {SHORT[mode]}" if name == "networks" else plain[key]
+
         groups = []
         for key in fast:
             cells = [(SHORT[mode].replace("`", ""), results["rounds"][mode][key]) for mode in MODES]
@@ -272,12 +275,13 @@ class Report:
             if not results.get(name):
                 continue
             curves = [
-                (f"{plain[key]}, {SHORT[mode]}", key == "ours", [(int(count), cell[mode]["cpu_us"]) for count, cell in counts.items()])
+                (label(key, mode, name), key == "ours", [(int(count), cell[mode]["cpu_us"]) for count, cell in counts.items()])
                 for key, counts in results[name].items()
                 for mode in ("new", "keep")
                 if name == "networks" or mode == "new"
             ]
-            found[f"{name}.svg"] = plots.lines(f"CPU per request over {across}", "µs per request", across, curves)
+            more = "" if name == "networks" else ", a new connection each"
+            found[f"{name}.svg"] = plots.lines(f"CPU per request over {across}{more}", "µs per request", across, curves)
         return found
 
 

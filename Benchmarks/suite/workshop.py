@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "Benchmarks/programs"
@@ -104,19 +105,21 @@ class Workshop:
         self.started.append(program)
         return program
 
-    def stop(self, program, seconds=20.0):
-        """Asks it to end, and makes it end. Workers that outlive it are in its session."""
-        members = session_members([program.pid])
-        if program.process.poll() is None:
-            program.process.terminate()
+    def stop(self, stopping, seconds=20.0):
+        """Asks processes to end, and makes them end. Workers that outlive one are in its session."""
+        members = session_members([program.pid for program in stopping])
+        for program in stopping:
+            if program.process.poll() is None:
+                program.process.terminate()
+        deadline = time.monotonic() + seconds
+        for program in stopping:
             try:
-                program.process.wait(seconds)
+                program.process.wait(max(deadline - time.monotonic(), 0.01))
             except subprocess.TimeoutExpired:
-                pass
-        program.kill()
+                program.kill()
+            self.started.remove(program)
         for pid in members:
             programs.end_process(pid)
-        self.started.remove(program)
 
     def load(self, targets, mode="new", connections=32, seconds=1.0, requests=None, rate=None, sources=None):
         """Runs the guests and returns what they saw. The run ends by time or by count, whichever comes first."""

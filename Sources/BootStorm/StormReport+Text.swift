@@ -39,16 +39,15 @@ extension StormReport {
 
     /// One line that fits a terminal: what is going on.
     public func progress() -> String {
-        var parts = ["\(Int(seconds)) s:"]
+        var parts: [String] = []
         if let boots {
-            let running = boots.unfinished
-            let ended = boots.begun - running
-            parts.append("\(boots.begun) of \(guests) guests begun, \(ended) ended, \(boots.complete) complete,")
+            let ended = boots.begun - boots.unfinished
+            parts.append("\(boots.begun) of \(guests) guests begun, \(ended) ended, \(boots.complete) complete")
         }
         let errors = requests.errors.values.reduce(0, +)
         parts.append("\(requests.answered) answers, \(Int(requests.perSecond))/s, \(errors) errors")
-        if let abusive { parts.append(", abusive \(Int(abusive.perSecond))/s") }
-        return parts.joined(separator: " ")
+        if let abusive { parts.append("abusive \(Int(abusive.perSecond))/s") }
+        return "\(Int(seconds)) s: " + parts.joined(separator: ", ")
     }
 
     private static func lines(_ requests: Requests, _ name: String) -> [String] {

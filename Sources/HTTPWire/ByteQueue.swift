@@ -100,8 +100,20 @@ public struct ByteQueue: ~Copyable {
 
     /// Appends `value` as decimal digits.
     public mutating func append(decimal value: UInt64) {
-        if value >= 10 { append(decimal: value / 10) }
-        append(byte: UInt8(ascii: "0") + UInt8(value % 10))
+        var digits = 1
+        var rest = value
+        while rest >= 10 {
+            rest /= 10
+            digits += 1
+        }
+        reserve(digits)
+        guard let base else { return }
+        rest = value
+        for place in stride(from: end + digits - 1, through: end, by: -1) {
+            base.storeBytes(of: UInt8(ascii: "0") + UInt8(rest % 10), toByteOffset: place, as: UInt8.self)
+            rest /= 10
+        }
+        end += digits
     }
 
     /// Appends `value` as lower-case hexadecimal digits, as a chunk size is written.
@@ -120,6 +132,12 @@ public struct ByteQueue: ~Copyable {
     public mutating func removeAll() {
         start = 0
         end = 0
+    }
+
+    /// Drops what is queued and keeps the memory for the next user of it, unless it has grown.
+    public mutating func recycle() {
+        removeAll()
+        if capacity > Self.firstCapacity { releaseIfEmpty() }
     }
 
     /// Gives the memory back if nothing is queued: called when a connection becomes idle.
@@ -147,7 +165,7 @@ public struct ByteQueue: ~Copyable {
             var wanted = max(capacity, Self.firstCapacity)
             while wanted - unread < room { wanted *= 2 }
             if wanted == capacity { wanted *= 2 }
-            let grown = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+            let grown = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 8)
             if let base {
                 grown.copyMemory(from: base + start, byteCount: unread)
                 base.deallocate()

@@ -41,6 +41,7 @@ public struct AgentSettings: Sendable {
     public var secret: String
     public var novaTimeout: LoopSpan
     public var upstreamConnectionsMax: Int
+    public var drainGrace: LoopSpan
     public var relay: RelaySettings
     public var forwardedForPolicy: ForwardedForPolicy
     public var guestLimits: GuestLimits.Settings
@@ -93,7 +94,10 @@ public struct AgentSettings: Sendable {
         secret = configuration.string("metadata_proxy_shared_secret") ?? ""
         novaTimeout = .seconds(configuration.float("nova_timeout_seconds", group: "bellhop") ?? 60)
         upstreamConnectionsMax = configuration.integer("upstream_connections_max", group: "bellhop") ?? 512
+        drainGrace = .seconds(configuration.float("drain_seconds", group: "bellhop") ?? 7)
         relay = RelaySettings()
+        relay.statuses.novaTroubleIs500 = configuration.string("nova_timeout_status", group: "bellhop") == "500"
+        relay.statuses.directoryAwayIs500 = configuration.string("directory_away_status", group: "bellhop") == "500"
         relay.hold.durationMax = .seconds(configuration.float("hold_seconds", group: "bellhop") ?? 8.5)
         relay.connectionsMax = configuration.integer("connections_max", group: "bellhop") ?? 4_096
         relay.bodyBytesMax = UInt64(configuration.integer("request_body_bytes_max", group: "bellhop") ?? 1_048_576)

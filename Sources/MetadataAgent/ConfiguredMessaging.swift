@@ -45,6 +45,7 @@ struct ConfiguredMessaging {
         settings.replyQueue = try options.replyQueue
         settings.prefetchCount = options.number("rabbit_qos_prefetch_count", 0)
         settings.heartbeatTimeout = .seconds(options.number("heartbeat_timeout_threshold", 60))
+        settings.heartbeatRate = options.number("heartbeat_rate", 3)
         settings.retry = options.retry
         self.settings = settings
 
@@ -111,7 +112,7 @@ private struct RabbitReader {
     }
 
     func seconds(_ name: String, _ fallback: Double) -> Duration {
-        .seconds(configuration.float(name, group: RabbitOptions.group) ?? fallback)
+        configuration.seconds(name, group: RabbitOptions.group) ?? .seconds(fallback)
     }
 
     var brokers: [MessagingSettings.Broker] {

@@ -10,8 +10,8 @@ enum LookupLifetime {
     static let longest = Duration.seconds(3_600)
 
     static func from(_ configuration: Configuration) -> Duration {
-        if let seconds = configuration.float("lookup_cache_seconds", group: "bellhop") {
-            return min(.seconds(max(seconds, 0)), longest)
+        if let lifetime = configuration.seconds("lookup_cache_seconds", group: "bellhop") {
+            return min(lifetime, longest)
         }
         let url = configuration.string("cache_url") ?? ""
         if isCacheOn(configuration), url.isEmpty || !configuration.isSet("cache_url") {

@@ -12,9 +12,8 @@ public struct ReportSettings: Sendable {
 
     /// Nil if `report_interval` is 0.
     init?(_ configuration: Configuration) {
-        let seconds = configuration.float("report_interval", group: "AGENT") ?? 30
-        guard seconds > 0 else { return nil }
-        interval = .seconds(seconds)
+        interval = configuration.seconds("report_interval", group: "AGENT") ?? .seconds(30)
+        guard interval > .zero else { return nil }
         logsHeartbeats = configuration.boolean("log_agent_heartbeats", group: "AGENT") ?? false
         novaHost = configuration.string("nova_metadata_host") ?? ""
         novaPort = configuration.integer("nova_metadata_port") ?? 8_775

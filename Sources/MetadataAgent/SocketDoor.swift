@@ -9,11 +9,9 @@ import ServiceLifecycle
 /// The UNIX sockets that namespace proxies connect to, one for requests and one to hand over listeners: opened at the
 /// start, and drained at the end.
 struct SocketDoor: Service {
-    /// How long requests in flight may take to finish after SIGTERM: longer than any hold, and well within the
-    /// 90 seconds after which systemd would kill the process.
-    private static let drainGrace = LoopSpan.seconds(40)
-
     let core: AgentCore
+    /// How long requests in flight may take to finish after SIGTERM.
+    let drainGrace: LoopSpan
     let listener: UnixListener
     /// Nil if listeners are not taken over.
     let desk: OpenDesk?
@@ -25,26 +23,19 @@ struct SocketDoor: Service {
     }
 
     func run() async throws {
-        let systemd = SystemdNotifier()
         core.relay.open(Door(socket: ListeningSocketHandle(adopting: listener.descriptor), identity: .headers))
-        systemd.ready()
-        let wasAsked = await withGracefulShutdownHandler {
-            await withCheckedContinuation { continuation in
-                core.relay.whenStopped { wasDrained in continuation.resume(returning: wasDrained) }
-            }
-        } onGracefulShutdown: {
-            systemd.stopping()
+        SystemdNotifier().ready()
+        try await core.relay.untilStopped {
+            SystemdNotifier().stopping()
             // The name goes first, so that a successor's own socket is never removed.
             listener.unlinkIfOurs()
             desk?.listener.unlinkIfOurs()
-            core.relay.drain(grace: Self.drainGrace)
+            core.relay.drain(grace: drainGrace)
             // Guests that knock from now on wait until the next agent, or their proxy, takes them.
             desk?.desk.stop()
         }
         listener.unlinkIfOurs()
         desk?.listener.unlinkIfOurs()
-        // systemd restarts a service that failed, not one that stopped.
-        guard wasAsked else { throw RelayEnded() }
     }
 }
 
@@ -76,9 +67,4 @@ extension SocketDoor.OpenDesk {
             logger: AgentLog.agent
         )
     }
-}
-
-/// The relay loops ended though nobody asked them to; the log has the reason.
-struct RelayEnded: Error, CustomStringConvertible {
-    let description = "The relay loops ended by themselves; see the lines before."
 }

@@ -76,7 +76,7 @@ extension DirectoryError {
             switch error.code {
             case .unreachable: .unreachable
             case .timeout: .timeout
-            case .refused, .blocked, .unroutable, .overloaded, .cancelled: .unavailable
+            case .refused, .blocked, .rejected, .unroutable, .overloaded, .cancelled: .unavailable
             case .misconfigured, .noSuchMethod: .misconfigured
             case .remoteFailure: .remoteFailure
             case .malformedReply: .malformedReply

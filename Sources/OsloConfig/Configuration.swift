@@ -68,6 +68,11 @@ public struct Configuration: Sendable {
     }
 
     /// Nil if there is neither a value nor a default.
+    /// A number of seconds as a length of time, from zero to a year, whatever the number.
+    public func seconds(_ name: String, group: String = "DEFAULT") -> Duration? {
+        float(name, group: group).map { .seconds(min(max($0, 0), 31_536_000)) }
+    }
+
     public func boolean(_ name: String, group: String = "DEFAULT") -> Bool? {
         if case .boolean(let isTrue) = value(name, group) { isTrue } else { nil }
     }

@@ -17,6 +17,8 @@ public final class AccessLogWriter: Sendable {
 
     private struct State {
         var buffer = LogText(capacity: 0)
+        /// The memory of a batch that has been written, for the next one but one.
+        var spare = LogText(capacity: 0)
         var lines = 0
         var template: LogTemplate?
         var second = Int.min
@@ -50,7 +52,7 @@ public final class AccessLogWriter: Sendable {
             core.log(record(String(decoding: message.bytes, as: UTF8.self), time))
             return
         }
-        let full: (bytes: [UInt8], lines: Int)? = state.withLock { state in
+        let full: Batch? = state.withLock { state in
             if state.second != time.seconds || state.template == nil {
                 state.template = core.formatter.accessTemplate(record("", time))
                 state.second = time.seconds
@@ -59,23 +61,35 @@ public final class AccessLogWriter: Sendable {
             state.lines += 1
             return state.buffer.bytes.count >= Self.bufferBytesMax ? Self.take(&state) : nil
         }
-        if let full { core.write(lines: full.bytes, count: full.lines) }
+        if let full { write(full) }
     }
 
     /// Writes out what has collected.
     public func flush() {
-        if let full = state.withLock({ Self.take(&$0) }) { core.write(lines: full.bytes, count: full.lines) }
+        if let full = state.withLock({ Self.take(&$0) }) { write(full) }
+    }
+
+    private struct Batch {
+        var text: LogText
+        var lines: Int
+    }
+
+    private func write(_ batch: consuming Batch) {
+        core.write(lines: batch.text.bytes, count: batch.lines)
+        batch.text.removeAll()
+        state.withLock { $0.spare = batch.text }
     }
 
     private func record(_ message: String, _ time: LogTime) -> LogRecord {
         LogRecord(level: .info, name: Self.loggerName, message: message, time: time)
     }
 
-    private static func take(_ state: inout State) -> (bytes: [UInt8], lines: Int)? {
+    private static func take(_ state: inout State) -> Batch? {
         guard state.lines > 0 else { return nil }
-        let result = (state.buffer.bytes, state.lines)
-        state.buffer = LogText(capacity: result.0.count)
+        var batch = Batch(text: LogText(capacity: 0), lines: state.lines)
+        swap(&batch.text, &state.buffer)
+        swap(&state.buffer, &state.spare)
         state.lines = 0
-        return result
+        return batch
     }
 }

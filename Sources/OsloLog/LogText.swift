@@ -44,6 +44,11 @@ struct LogText {
     /// Bytes in no known encoding: whatever is not printable ASCII is shown by its value, so that the file
     /// stays valid UTF-8.
     mutating func append(escaping text: Span<UInt8>) {
+        let isPlain = text.withUnsafeBufferPointer { bytes in bytes.allSatisfy { (0x20...0x7E).contains($0) } }
+        if isPlain {
+            text.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+            return
+        }
         for index in text.indices {
             let byte = text[index]
             if (0x20...0x7E).contains(byte) {
@@ -59,6 +64,11 @@ struct LogText {
                 }
             }
         }
+    }
+
+    /// Forgets the text and keeps the memory.
+    mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
     }
 
     mutating func append(hexadecimal value: UInt32, digits: Int) {

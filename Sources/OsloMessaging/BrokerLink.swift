@@ -2,12 +2,12 @@
 ///
 /// Used by one thread, the bus's own. Any error ends the connection; the bus opens another one.
 protocol BrokerLink: AnyObject {
-    /// The queue that this connection consumes.
-    var replyQueue: String { get }
+    /// What this connection uses on the broker: as it was wanted, or as it was found.
+    var objects: BrokerObjects { get }
 
     /// Sends one message and returns at once.
     ///
-    /// - Returns: the number by which `.confirmed` and `.refused` name it, counted from 1.
+    /// - Returns: the number by which `.confirmed` and `.rejected` name it, counted from 1.
     func publish(_ publication: Publication) throws(LinkError) -> UInt64
 
     /// Tells the broker that a delivered message is taken.
@@ -33,8 +33,21 @@ protocol BrokerConnector: Sendable {
     /// Connects, logs in, declares the exchange and the reply queue, and starts consuming. Blocks the thread for
     /// as long as the settings allow.
     ///
-    /// - Parameter replyQueue: the name wanted. The link's own may differ, if the broker has another queue under it.
-    func connect(to broker: MessagingSettings.Broker, replyQueue: String) throws(LinkError) -> any BrokerLink
+    /// - Parameter wanted: the link's own may differ, if the broker has others already.
+    func connect(to broker: MessagingSettings.Broker, wanting wanted: BrokerObjects) throws(LinkError) -> any BrokerLink
+}
+
+/// What the bus uses on the broker, and the server too: whoever comes first decides of what kind they are.
+struct BrokerObjects: Sendable, Equatable {
+    struct Exchange: Sendable, Equatable {
+        /// `amqp_durable_queues` or `rabbit_quorum_queue`.
+        var isDurable: Bool
+        /// `amqp_auto_delete`.
+        var isAutoDeleted: Bool
+    }
+
+    var replyQueue: String
+    var exchange: Exchange
 }
 
 /// A message to send.
@@ -54,8 +67,8 @@ enum LinkEvent: Sendable, Equatable {
     case delivered(tag: UInt64, body: [UInt8]?, compression: String? = nil)
     /// The broker has the message, or all up to it.
     case confirmed(tag: UInt64, multiple: Bool)
-    /// The broker could not take the message.
-    case refused(tag: UInt64, multiple: Bool)
+    /// The broker could not take the message, or all up to it.
+    case rejected(tag: UInt64, multiple: Bool)
     /// No queue is bound for the message. Its confirmation follows.
     case returned(messageID: MessageID, reason: String)
     /// The broker takes no messages for now.
@@ -65,12 +78,20 @@ enum LinkEvent: Sendable, Equatable {
 
 /// A connection could not be made or has ended.
 struct LinkError: Error, Sendable, Equatable {
-    /// Whether the broker is there and refuses our credentials or virtual host.
-    var isRefusal = false
+    enum Kind: Sendable {
+        /// The broker cannot be reached, or has gone.
+        case lost
+        /// The broker is there and refuses our credentials or virtual host.
+        case loginRefused
+        /// The broker has let us in, and does not let us have what the bus needs.
+        case denied
+    }
+
+    var kind: Kind
     var text: String
 
-    init(_ text: String, isRefusal: Bool = false) {
+    init(_ text: String, _ kind: Kind = .lost) {
         self.text = text
-        self.isRefusal = isRefusal
+        self.kind = kind
     }
 }

@@ -11,14 +11,15 @@ struct BusWorker {
     private let settings: MessagingSettings
     private let logger: Logger
     private var rotation: BrokerRotation
-    private var replyQueue: String
+    /// What the next connection looks for on the broker: as configured at first, and then as found.
+    private var objects: BrokerObjects
+    private var rejections = RepeatedLine()
     private var hasBeenConnected = false
     /// Whether the last failure ended a connection that stood.
     private var isLost = false
     private var generator = SystemRandomNumberGenerator()
 
-    /// Longest time without a look at the connection: heartbeats are sent at such a look, and two of them fit between
-    /// two heartbeats.
+    /// Longest time without a look at the connection, by which the silence of the broker is noticed.
     private var lookInterval: Duration {
         settings.heartbeatTimeout > .zero ? min(.seconds(5), settings.heartbeatTimeout / 8) : .seconds(5)
     }
@@ -50,7 +51,10 @@ struct BusWorker {
         settings = bus.settings
         logger = bus.logger
         rotation = BrokerRotation(settings.brokers, retry: settings.retry, using: &generator)
-        replyQueue = settings.replyQueue.fixedName ?? "reply_\(MessageID())"
+        objects = BrokerObjects(
+            replyQueue: settings.replyQueue.fixedName ?? MessagingSettings.ReplyQueue.randomName(),
+            exchange: settings.exchangeKind
+        )
     }
 
     private mutating func run() {
@@ -72,8 +76,9 @@ struct BusWorker {
 
     /// One connection from login to good-bye, which comes only when the bus is stopped.
     private mutating func session(with broker: MessagingSettings.Broker) throws(LinkError) {
-        let link = try connector.connect(to: broker, replyQueue: replyQueue)
-        replyQueue = link.replyQueue
+        let link = try connector.connect(to: broker, wanting: objects)
+        tellWhatDiffers(link.objects)
+        objects = link.objects
         connected(to: broker)
         do throws(LinkError) {
             try serve(link)
@@ -90,25 +95,24 @@ struct BusWorker {
     /// come, unless it would then stay for ever.
     private var deletesQueue: Bool {
         let queue = settings.replyQueue
-        return queue.fixedName == nil && (!bus.leavesReplies || queue.lifetimeSeconds == 0)
+        return objects.replyQueue != queue.fixedName && (!bus.leavesReplies || queue.lifetimeSeconds == 0)
     }
 
     // MARK: One connection
 
-    private func serve(_ link: any BrokerLink) throws(LinkError) {
-        /// Sent and not yet confirmed.
-        var unconfirmed: [UInt64: MessageID] = [:]
+    private mutating func serve(_ link: any BrokerLink) throws(LinkError) {
+        var unconfirmed = UnconfirmedMessages(countMax: settings.unconfirmedMax)
         var isBlocked = false
         while !bus.isStopped {
             // Before the queue is looked at, so that what is queued later wakes the wait below.
             bus.wakeUp.reset()
             while !isBlocked, let message = bus.nextMessage() {
-                if let tag = try publish(message, link) { unconfirmed[tag] = message.id }
+                if let tag = try publish(message, link) { unconfirmed.add(message.id, tag: tag) }
             }
             while let event = try link.nextEvent() {
                 try handle(event, link, &unconfirmed, &isBlocked)
             }
-            // A refused message, or one held back until now, is queued again.
+            // One that was held back until now is queued still.
             if bus.isStopped || (!isBlocked && bus.hasQueued) { continue }
             link.wait(orUntilReadable: bus.wakeUp.descriptor, atMost: lookInterval)
         }
@@ -120,7 +124,7 @@ struct BusWorker {
         guard left > .zero else { return nil }
         let request = RequestMessage(
             method: message.method,
-            reply: message.isCall ? (message.id, link.replyQueue) : nil,
+            reply: message.isCall ? (message.id, link.objects.replyQueue) : nil,
             context: message.context
         )
         let body: [UInt8]
@@ -142,10 +146,10 @@ struct BusWorker {
         )
     }
 
-    private func handle(
+    private mutating func handle(
         _ event: LinkEvent,
         _ link: any BrokerLink,
-        _ unconfirmed: inout [UInt64: MessageID],
+        _ unconfirmed: inout UnconfirmedMessages,
         _ isBlocked: inout Bool
     ) throws(LinkError) {
         switch event {
@@ -154,11 +158,16 @@ struct BusWorker {
             try link.acknowledge(tag)
             receive(body, compression)
         case .confirmed(let tag, let multiple):
-            for id in Self.take(tag, multiple, &unconfirmed) { bus.confirmed(id) }
-        case .refused(let tag, let multiple):
-            for id in Self.take(tag, multiple, &unconfirmed) {
-                logger.warning("The broker could not take a message, sending it again", metadata: ["msg_id": "\(id)"])
-                bus.refused(id)
+            for id in unconfirmed.take(tag, andAllBefore: multiple) { bus.confirmed(id) }
+        case .rejected(let tag, let multiple):
+            for id in unconfirmed.take(tag, andAllBefore: multiple) {
+                if let repeated = rejections.due(at: bus.time) {
+                    logger.warning(
+                        "The broker could not take a message",
+                        metadata: ["msg_id": "\(id)", "repeated": "\(repeated)"]
+                    )
+                }
+                bus.rejected(id)
             }
         case .returned(let id, let reason):
             bus.unroutable(id, reason)
@@ -191,16 +200,6 @@ struct BusWorker {
         }
     }
 
-    private static func take(
-        _ tag: UInt64,
-        _ multiple: Bool,
-        _ unconfirmed: inout [UInt64: MessageID]
-    ) -> [MessageID] {
-        guard multiple else { return unconfirmed.removeValue(forKey: tag).map { [$0] } ?? [] }
-        let tags = unconfirmed.keys.filter { $0 <= tag }.sorted()
-        return tags.compactMap { unconfirmed.removeValue(forKey: $0) }
-    }
-
     // MARK: Between connections
 
     private mutating func connected(to broker: MessagingSettings.Broker) {
@@ -208,33 +207,54 @@ struct BusWorker {
         bus.connected()
         logger.info(
             "\(hasBeenConnected ? "Reconnected" : "Connected") to AMQP server on \(broker.address)",
-            metadata: ["reply_queue": "\(replyQueue)"]
+            metadata: ["reply_queue": "\(objects.replyQueue)"]
         )
         hasBeenConnected = true
     }
 
-    private func disconnected(from broker: MessagingSettings.Broker, _ error: LinkError, _ wait: Duration) {
-        let text = error.text
-        if error.isRefusal {
-            logger.error(
+    /// Once for each difference, and not at every reconnection: from then on the bus wants what it has found.
+    private func tellWhatDiffers(_ found: BrokerObjects) {
+        if found.exchange != objects.exchange, found.exchange != settings.exchangeKind {
+            logger.warning(
                 """
-                AMQP server on \(broker.address) closed the connection. Check login credentials and virtual host: \
-                \(text). Trying again in \(wait.inSeconds) seconds.
-                """
-            )
-        } else {
-            logger.error(
-                "AMQP server on \(broker.address) is unreachable: \(text). Trying again in \(wait.inSeconds) seconds."
+                The exchange \(settings.exchange) is not as amqp_durable_queues, rabbit_quorum_queue and \
+                amqp_auto_delete have it, and is used as it is
+                """,
+                metadata: [
+                    "durable": "\(found.exchange.isDurable)", "auto_delete": "\(found.exchange.isAutoDeleted)",
+                ]
             )
         }
-        bus.away(
-            MessagingError(
-                error.isRefusal ? .refused : .unreachable,
-                error.isRefusal
-                    ? "The AMQP server on \(broker.address) refuses the login: \(text). Check transport_url."
-                    : "The AMQP server on \(broker.address) is unreachable: \(text)."
+        if found.replyQueue != objects.replyQueue {
+            logger.warning(
+                "The broker has another queue of that name, replies come to a new one",
+                metadata: ["name": "\(objects.replyQueue)", "reply_queue": "\(found.replyQueue)"]
             )
-        )
+        }
+    }
+
+    private func disconnected(from broker: MessagingSettings.Broker, _ error: LinkError, _ wait: Duration) {
+        let text = error.text
+        let server = "AMQP server on \(broker.address)"
+        let again = "Trying again in \(wait.inSeconds) seconds."
+        switch error.kind {
+        case .lost:
+            logger.error("\(server) is unreachable: \(text). \(again)")
+            bus.away(MessagingError(.unreachable, "The \(server) is unreachable: \(text)."))
+        case .loginRefused:
+            logger.error(
+                "\(server) closed the connection. Check login credentials and virtual host: \(text). \(again)"
+            )
+            bus.away(MessagingError(.refused, "The \(server) refuses the login: \(text). Check transport_url."))
+        case .denied:
+            logger.error("\(server) denies what the agent needs: \(text). \(again)")
+            bus.away(
+                MessagingError(
+                    .refused,
+                    "The \(server) denies what the agent needs: \(text). Check the permissions of its user there."
+                )
+            )
+        }
     }
 
     /// Waits before the next try. A guest that asks meanwhile shortens the wait to the shortest one: the broker may

@@ -12,9 +12,13 @@ struct MessageBook {
         var isCall: Bool
         /// Whether it waits for a broker as long as its time allows, instead of failing soon.
         var isPatient: Bool
+        /// Whether it is sent again by and by while it has no reply.
+        var isRepeated = false
         /// Until when a sending of it is of use; the broker drops it then. Moves with each sending.
         var useless: Duration
         var isQueued = true
+        /// Whether the broker could not take it when it was sent last.
+        var isRejected = false
         /// The last result other than null that has come for it.
         var result: RemoteResult?
     }
@@ -73,6 +77,7 @@ struct MessageBook {
             let id = queue.removeFirst()
             guard messages[id] != nil else { continue }
             messages[id]?.isQueued = false
+            messages[id]?.isRejected = false
             return messages[id]
         }
         return nil
@@ -95,6 +100,18 @@ struct MessageBook {
         guard let message = messages[id], !message.isCall else { return nil }
         _ = remove(id)
         return .done(RemoteResult(message: nil))
+    }
+
+    /// The broker could not take it. A message that is repeated anyway waits for that, and any other one ends: sent
+    /// again at once, it would come back at once.
+    mutating func rejected(_ id: MessageID) -> Ending? {
+        guard let message = messages[id] else { return nil }
+        guard !message.isRepeated else {
+            messages[id]?.isRejected = true
+            return nil
+        }
+        _ = remove(id)
+        return .failed(message.rejection)
     }
 
     /// The connection is gone: what was sent goes out again, before what was not.
@@ -135,5 +152,14 @@ struct MessageBook {
         guard reply.isLast else { return .partial }
         let ended = remove(reply.callID)
         return .ended(reply.callID, .done(ended?.result ?? RemoteResult(message: nil)))
+    }
+}
+
+extension MessageBook.Message {
+    var rejection: MessagingError {
+        MessagingError(
+            .rejected,
+            "The broker could not take \(method.name) for topic \(topic). Look at the topic's queue there: it may be full."
+        )
     }
 }

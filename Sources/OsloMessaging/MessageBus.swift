@@ -134,6 +134,7 @@ public final class MessageBus: RPCClient {
             context: context,
             isCall: true,
             isPatient: isPatient,
+            isRepeated: resendAfter != nil,
             useless: now() + min(resendAfter ?? timeout, timeout)
         )
         return try await send(message, timeout: timeout, resendAfter: resendAfter)
@@ -223,16 +224,32 @@ public final class MessageBus: RPCClient {
             )
             wakeUp.signal()
         }
-        let what = message.isCall ? "did not reply" : "could not be told"
-        finish(
-            message.id,
-            .failure(
-                MessagingError(
-                    .timeout,
-                    "The server on topic \(message.topic) \(what) within \(timeout.inSeconds) s"
-                        + " (\(message.method.name), message ID \(message.id)). Check that neutron-server runs."
-                )
+        finish(message.id, .failure(state.withLock { Self.reason(whyNothingCameOf: message, within: timeout, $0) }))
+    }
+
+    /// The bus, if it is away or the broker has not done its part, and otherwise the server: an operator who reads of
+    /// the wrong one looks in the wrong place.
+    private static func reason(
+        whyNothingCameOf message: MessageBook.Message,
+        within timeout: Duration,
+        _ state: State
+    ) -> MessagingError {
+        let what = "within \(timeout.inSeconds) s (\(message.method.name), message ID \(message.id))"
+        switch state.standing {
+        case .away(_, let reason): return reason
+        case .new: return MessagingError(.unreachable, "No AMQP server could be connected to \(what).")
+        case .connected: break
+        }
+        if let now = state.book.message(message.id), now.isRejected { return now.rejection }
+        guard message.isCall else {
+            return MessagingError(
+                .timeout,
+                "The broker did not confirm a message for topic \(message.topic) \(what). Look at its log."
             )
+        }
+        return MessagingError(
+            .timeout,
+            "The server on topic \(message.topic) did not reply \(what). Check that neutron-server runs."
         )
     }
 
@@ -313,12 +330,9 @@ extension MessageBus {
         if case .done(let result) = state.withLock({ $0.book.confirmed(id) }) { finish(id, .success(result)) }
     }
 
-    /// The broker could not take the message: try it again, which the message's timer bounds.
-    func refused(_ id: MessageID) {
-        state.withLock { state in
-            guard let message = state.book.message(id) else { return }
-            state.book.sendAgain(id, uselessAfter: message.useless)
-        }
+    /// The broker could not take the message.
+    func rejected(_ id: MessageID) {
+        if case .failed(let error) = state.withLock({ $0.book.rejected(id) }) { finish(id, .failure(error)) }
     }
 
     /// No queue is bound for the message's topic.

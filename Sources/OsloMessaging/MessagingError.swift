@@ -5,10 +5,13 @@ public struct MessagingError: Error, Sendable {
         case misconfigured
         /// No broker can be reached.
         case unreachable
-        /// The broker refuses the user, the password or the virtual host. An operator must act.
+        /// The broker refuses the user, the password or the virtual host, or denies the user what the bus needs. An
+        /// operator must act.
         case refused
         /// The broker takes no messages: it is short of memory or disk.
         case blocked
+        /// The broker could not take this message: its queue is full, or has failed.
+        case rejected
         /// The broker has no queue for the topic: no server listens, or exchange or virtual host differ from the
         /// server's.
         case unroutable

@@ -62,6 +62,8 @@ public struct MessagingSettings: Sendable {
         public var fixedName: String?
 
         public init() {}
+
+        static func randomName() -> String { "reply_\(MessageID())" }
     }
 
     /// At least one. Tried in a random order.
@@ -83,6 +85,8 @@ public struct MessagingSettings: Sendable {
 
     /// `heartbeat_timeout_threshold`: silence after which the broker counts as lost; `.zero` sends no heartbeats.
     public var heartbeatTimeout: Duration = .seconds(60)
+    /// `heartbeat_rate`, from 1: how many heartbeats are sent in that time.
+    public var heartbeatRate = 3
     /// Time for a TCP connection to one broker, and then for TLS and the login.
     public var connectTimeout: Duration = .seconds(3)
     public var loginTimeout: Duration = .seconds(10)
@@ -107,10 +111,23 @@ public struct MessagingSettings: Sendable {
     public var awayPatience: Duration = .seconds(2)
     /// The most messages that may wait to be sent or answered.
     public var messagesMax = 256
+    /// The most sendings that are known by number while the broker does not confirm them. Beyond it the oldest is
+    /// forgotten, and its message ends by its reply or its time.
+    public var unconfirmedMax = 1_024
     /// The largest reply taken, in bytes. Ten thousand ports are about 12 MB.
     public var replyBytesMax = 64 << 20
 
     public init(brokers: [Broker]) {
         self.brokers = brokers
+    }
+
+    /// From one heartbeat to the next; `.zero` for none. A quarter of a second at least, whatever the options say.
+    var heartbeatInterval: Duration {
+        guard heartbeatTimeout > .zero else { return .zero }
+        return max(heartbeatTimeout / max(heartbeatRate, 1), .milliseconds(250))
+    }
+
+    var exchangeKind: BrokerObjects.Exchange {
+        BrokerObjects.Exchange(isDurable: isExchangeDurable, isAutoDeleted: isExchangeAutoDeleted)
     }
 }

@@ -32,7 +32,12 @@ public struct TransportURL: Sendable, Equatable {
         let scheme = text[..<separator.lowerBound].lowercased()
         // Anything else could be the user and the password, with the scheme left out.
         guard !scheme.isEmpty, scheme.utf8.allSatisfy(Self.isSchemeByte) else { throw Self.noScheme }
-        guard Self.schemes.contains(String(scheme.prefix { $0 != "+" })) else {
+        let kind = scheme.prefix { $0 != "+" }
+        // oslo.messaging has no driver of that name either. Taken for rabbit:// it would connect without TLS.
+        if kind == "amqps" {
+            throw Self.bad("has the scheme 'amqps'; for TLS write rabbit:// and set ssl = true in [oslo_messaging_rabbit]")
+        }
+        guard Self.schemes.contains(String(kind)) else {
             throw Self.bad("has the scheme '\(scheme.prefix(32))'; only rabbit:// is supported")
         }
         var rest = text[separator.upperBound...]
@@ -71,7 +76,7 @@ public struct TransportURL: Sendable, Equatable {
         }
     }
 
-    private static let schemes = ["rabbit", "kombu", "amqp", "amqps"]
+    private static let schemes = ["rabbit", "kombu", "amqp"]
 
     private static func host(_ text: Substring) throws(MessagingError) -> Host {
         var host = Host(name: "")

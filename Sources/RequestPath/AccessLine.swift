@@ -12,9 +12,12 @@ public enum AccessLine {
     public static func write(_ record: ExchangeRecord, line: Span<UInt8>, to output: inout ByteQueue) {
         // The agent's socket has no address of its own: `<local>` stands for it, behind the forwarded one.
         switch (record.isForwarded, record.client) {
-        case (true, .some(let client)): output.append("\(client),<local>")
+        case (true, .some(let client)):
+            output.append(client)
+            output.append(",<local>")
         case (true, nil): output.append("<local>")
-        case (false, let client): output.append(client.map { "\($0)" } ?? "-")
+        case (false, .some(let client)): output.append(client)
+        case (false, nil): output.append("-")
         }
         output.append(" \"")
         appendQuoted(line.extracting(0..<min(line.count, requestLineBytesMax)), to: &output)
@@ -29,11 +32,13 @@ public enum AccessLine {
     /// A guest must not close the quotes. Control characters cannot stand in a request line that was accepted, and
     /// whoever writes the log escapes them once more.
     private static func appendQuoted(_ bytes: Span<UInt8>, to output: inout ByteQueue) {
-        for index in bytes.indices {
-            let byte = bytes[index]
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { output.append(byte: UInt8(ascii: "\\")) }
-            output.append(byte: byte)
+        var start = 0
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "\"") || bytes[index] == UInt8(ascii: "\\") {
+            output.append(bytes.extracting(start..<index))
+            output.append(byte: UInt8(ascii: "\\"))
+            start = index
         }
+        output.append(bytes.extracting(start..<bytes.count))
     }
 
     /// Seven decimals, as eventlet writes them.

@@ -63,13 +63,14 @@ enum Answer {
     /// Writes a complete answer of our own: one plain sentence.
     static func writeRefusal(
         _ verdict: Verdict,
+        status: Int,
         to output: inout ByteQueue,
         isHead: Bool,
         persistence: Persistence,
         date: HTTPDate
     ) {
         let text = verdict.explanation
-        writeStatusLine(verdict.status, to: &output)
+        writeStatusLine(status, to: &output)
         output.append("Content-Type: text/plain; charset=UTF-8\r\n")
         if let seconds = verdict.retryAfterSeconds {
             output.append("Retry-After: ")

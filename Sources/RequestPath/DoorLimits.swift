@@ -18,7 +18,17 @@ public final class DoorLimits: Sendable {
 
     private let connections = Atomic<Int>(0)
     /// Nil without a limit. Shared by the loops: a guest's connections go to any of them.
-    private let rate: Mutex<RateLimiter>?
+    private let rate: SharedRate?
+
+    /// In an object of its own: a door without a limit pays for no lock, and Swift 6.3 takes an optional `Mutex` that
+    /// is nil for one that is not, without optimization.
+    private final class SharedRate: Sendable {
+        let limiter: Mutex<RateLimiter>
+
+        init(_ limiter: RateLimiter) {
+            self.limiter = Mutex(limiter)
+        }
+    }
 
     public init(
         requestTimeout: LoopSpan,
@@ -33,14 +43,14 @@ public final class DoorLimits: Sendable {
         self.keepAliveTimeout = keepAliveTimeout
         self.answerTimeout = answerTimeout
         self.connectionsMax = connectionsMax
-        self.rate = rate.map { Mutex($0) }
+        self.rate = rate.map { SharedRate($0) }
     }
 
     /// Counts a request; nil if it may go on.
     func refusal(of source: IPAddress, now: LoopInstant) -> Verdict? {
-        guard let decision = rate?.withLock({ $0.admit(source, now: now) }),
-            let seconds = decision.retryAfterSeconds
-        else { return nil }
+        guard let rate, let seconds = rate.limiter.withLock({ $0.admit(source, now: now) }).retryAfterSeconds else {
+            return nil
+        }
         return .rateLimited(retryAfter: Int(clamping: seconds))
     }
 

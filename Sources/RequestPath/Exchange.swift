@@ -66,7 +66,8 @@ struct Exchange {
     private var hasSeenDirectoryAway = false
     private var lastNobody: NotFoundReason?
     private var hasConfirmed = false
-    private var hasRetriedReused = false
+    /// A reused connection was dead already; the next attempt takes a new one.
+    private(set) var hasRetriedReused = false
     private var answerTimeout = LoopSpan.zero
 
     init(settings: RelaySettings) {

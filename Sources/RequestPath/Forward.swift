@@ -21,11 +21,17 @@ enum Forward {
         case length(UInt64)
     }
 
+    /// What stands between a request's target and the guest's address, whoever asks: made once per next hop.
+    static func hopLines(host: String) -> [UInt8] {
+        Array(" HTTP/1.1\r\nHost: \(host)\r\nAccept-Encoding: identity\r\nX-Forwarded-For: ".utf8)
+    }
+
+    /// - Parameter hopLines: see `hopLines(host:)`.
     static func writeHead(
         of head: RequestHead,
         in bytes: Span<UInt8>,
         to output: inout ByteQueue,
-        host: String,
+        hopLines: [UInt8],
         address: IPAddress,
         credentials: Credentials,
         body: Body
@@ -36,10 +42,8 @@ enum Forward {
         // An absolute-form target may have no path of its own (RFC 9112, 3.2.2).
         if target.isEmpty || target[0] == UInt8(ascii: "?") { output.append(byte: UInt8(ascii: "/")) }
         output.append(target)
-        output.append(" HTTP/1.1\r\nHost: ")
-        output.append(host)
-        output.append("\r\nAccept-Encoding: identity\r\nX-Forwarded-For: ")
-        append(address, to: &output)
+        output.append(hopLines)
+        output.append(address)
         output.append("\r\n")
         switch credentials {
         case .instance(let signed):
@@ -76,18 +80,5 @@ enum Forward {
         output.append("Content-Length: ")
         output.append(decimal: count)
         output.append("\r\n")
-    }
-
-    /// An IPv4 address is written digit by digit: it is on the path of every request.
-    private static func append(_ address: IPAddress, to output: inout ByteQueue) {
-        guard case .v4(let value) = address else {
-            output.append(address.description)
-            return
-        }
-        for index: UInt32 in 0..<4 {
-            let shift = 24 - 8 * index
-            if shift != 24 { output.append(byte: UInt8(ascii: ".")) }
-            output.append(decimal: UInt64(value >> shift & 0xFF))
-        }
     }
 }

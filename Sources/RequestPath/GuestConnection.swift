@@ -5,6 +5,12 @@ import RelayLoop
 
 /// One connection from a guest (or from a namespace proxy): reads requests, takes each through the six steps, and
 /// writes the answers, in order. Decisions are `Exchange`'s; this carries them out.
+///
+/// An object serves one connection after another: a guest opens a new one for every request, so what a connection
+/// needs, its buffers above all, is taken up again instead of being allocated (`RelayWorker.spares`).
+///
+/// Here are the connection's life, its events and its bytes. The request is read in `+Request`, taken through its
+/// exchange in `+Exchange`, answered in `+Answer`, and ended in `+End`.
 final class GuestConnection: LoopHandler {
     enum Phase {
         case readingHead
@@ -19,56 +25,74 @@ final class GuestConnection: LoopHandler {
         case closed
     }
 
+    /// What is known of the socket.
+    struct Link {
+        var isWatched = false
+        var canRead = true
+        /// The poller has reported the guest's end: it is to be read even if no further event comes.
+        var isPeerClosed = false
+        var hasEnded = false
+        /// Reads since the last event.
+        var reads = 0
+    }
+
+    /// The answer that is being written.
+    struct CurrentAnswer {
+        var status = 0
+        var framing = Answer.Framing.none
+        var bytesSent: UInt64 = 0
+        /// Some of the bytes queued since the answer began have left; until then it can still become another answer.
+        var isOnItsWay = false
+    }
+
     private static let readBytes = 16_384
-    /// Bytes thrown away at most while lingering.
-    private static let lingerBytesMax = 1_048_576
-    /// How long a new connection may take for its first request once the loop is draining.
-    private static let firstRequestWait = LoopSpan.seconds(1)
+    /// Reads in one turn, so that a guest that sends without end does not keep the loop from the others.
+    private static let readsPerTurn = 16
     /// How long an idle connection keeps its buffers.
-    private static let buffersKept = LoopSpan.seconds(1)
+    static let buffersKept = LoopSpan.seconds(1)
 
-    unowned let worker: RelayWorker
-    let door: Door
-    private let limits: DoorLimits
-    let peer: IPAddress?
-    let descriptor: CInt
-    private var isWatched = false
-    private var canRead = true
-    /// The poller has reported the guest's end: it is to be read even if no further event comes.
-    private var isPeerClosed = false
-    private var hasEnded = false
+    /// Lets go of its guests, spare ones too, when its loop ends.
+    let worker: RelayWorker
+    private(set) var door: Door
+    private(set) var limits: DoorLimits
+    private(set) var peer: IPAddress?
+    private(set) var descriptor: CInt
+    /// The place among the worker's guests.
+    var index = 0
+    /// The connection's place in the loop, from `start` to `close`.
+    private(set) var place: RelayLoop.Token?
 
-    var phase = Phase.readingHead
-    private var input = ByteQueue()
+    var phase = Phase.closed
+    var link = Link()
+    var input = ByteQueue()
     var output = ByteQueue()
 
     // The current request.
-    /// Counts the requests of this connection; part of the ticket by which the directory's answers come back.
-    private(set) var sequence: UInt64 = 0
-    private var scanner: RequestHeadScanner
-    private(set) var head: RequestHead?
-    private var headBytes = ByteQueue()
-    private var body: BodyReader?
-    private var collected = ByteQueue()
-    private(set) var sender: Sender?
+    /// Counts the requests of this object, over all its connections; part of the ticket by which the directory's
+    /// answers come back, and of a place in the line for an upstream connection.
+    var sequence: UInt64 = 0
+    /// Whether a request has begun on this connection.
+    var hasBegun = false
+    var scanner: RequestHeadScanner
+    var head: RequestHead?
+    var headBytes = ByteQueue()
+    var body: BodyReader?
+    var collected = ByteQueue()
+    var sender: Sender?
     var exchange: Exchange
-    private(set) var upstream: UpstreamConnection?
-    private var isUpstreamReady = false
-    private var isAsleep = false
-    private(set) var arrived: LoopInstant
-    private(set) var forwardedAt: LoopInstant?
+    var upstream: UpstreamConnection?
+    var isUpstreamReady = false
+    var isAsleep = false
+    var arrived: LoopInstant
+    var forwardedAt: LoopInstant?
 
     // Its answer.
+    var answer = CurrentAnswer()
     var closesAfterAnswer = false
     /// Part of the request is still unread or on its way: closing at once would reset the connection and could
     /// destroy the answer.
     var hasUnreadRequest = false
-    var answerFraming = Answer.Framing.none
-    var answerStatus = 0
-    var bytesSent: UInt64 = 0
-    /// Some of the bytes queued since the answer began have left; until then it can still become another answer.
-    var isAnswerOnItsWay = false
-    private var lingered = 0
+    var lingered = 0
 
     init(worker: RelayWorker, door: Door, peer: IPAddress?, descriptor: CInt) {
         self.worker = worker
@@ -81,15 +105,48 @@ final class GuestConnection: LoopHandler {
         arrived = worker.loop.now
     }
 
-    /// The connection's place in the loop, from `start` to `close`.
-    private var place: RelayLoop.Token?
+    // MARK: Life
+
+    /// Makes a closed connection's object serve another one.
+    func reuse(door: Door, peer: IPAddress?, descriptor: CInt) {
+        self.door = door
+        limits = door.limits ?? worker.limits
+        self.peer = peer
+        self.descriptor = descriptor
+        link = Link()
+        scanner.reset()
+        hasBegun = false
+        closesAfterAnswer = false
+        hasUnreadRequest = false
+        lingered = 0
+    }
 
     func start() {
+        phase = .readingHead
+        arrived = worker.loop.now
         limits.opened()
         place = worker.loop.add(self)
         setDeadline(arrived + limits.requestTimeout)
         // The request usually is here already: read before asking epoll.
         advance()
+    }
+
+    func close() {
+        guard phase != .closed else { return }
+        wakeUp()
+        dropUpstream()
+        forgetRequest()
+        // Answers of the directory that are still on their way find another number.
+        sequence += 1
+        phase = .closed
+        if let place { worker.loop.remove(place) }
+        place = nil
+        Descriptor.close(descriptor)
+        limits.closed()
+        input.recycle()
+        output.recycle()
+        headBytes.recycle()
+        worker.guestClosed(self)
     }
 
     // MARK: Events
@@ -100,16 +157,23 @@ final class GuestConnection: LoopHandler {
             abort()
             return
         }
-        if readiness.contains(.readable) { canRead = true }
-        if readiness.contains(.peerClosed) { isPeerClosed = true }
+        link.reads = 0
+        if readiness.contains(.readable) { link.canRead = true }
+        if readiness.contains(.peerClosed) { link.isPeerClosed = true }
         if readiness.contains(.writable), !output.isEmpty {
             flush()
-            if phase == .passingOn { upstream?.pump() }
+            switch phase {
+            case .passingOn: upstream?.pump()
+            // The last answer has left at last: the time for the next request begins.
+            case .readingHead where output.isEmpty: awaitRequest()
+            default: break
+            }
         }
         advance()
     }
 
     func deadlinePassed() {
+        link.reads = 0
         switch phase {
         case .readingHead:
             headTimedOut()
@@ -120,6 +184,8 @@ final class GuestConnection: LoopHandler {
         case .exchanging:
             perform(exchange.deadlinePassed(now: worker.loop.now))
         case .lingering:
+            // The rest of the answer cannot be delivered, and its end must not look like the whole.
+            if !output.isEmpty { Descriptor.resetOnClose(descriptor) }
             close()
         case .passingOn:
             // The guest takes nothing, or the next hop sends nothing: either way the answer cannot be completed.
@@ -130,10 +196,15 @@ final class GuestConnection: LoopHandler {
     }
 
     private func headTimedOut() {
+        guard output.isEmpty else {
+            // The guest has stopped taking its last answer.
+            Descriptor.resetOnClose(descriptor)
+            return close()
+        }
         // Given its moment by `drain` and silent all the same: there is nothing to answer.
         if worker.isDraining, input.isEmpty { return close() }
         // A connection that never sent anything gets its 408 too, as from haproxy.
-        guard input.isEmpty, sequence > 0 else { return refuse(.requestTimeout) }
+        guard input.isEmpty, hasBegun else { return refuse(.requestTimeout) }
         // Idle between two requests: first the buffers go, then the connection.
         let idleSince = arrived
         input.releaseIfEmpty()
@@ -145,21 +216,18 @@ final class GuestConnection: LoopHandler {
     }
 
     /// Does what can be done with the bytes that are here.
-    private func advance() {
+    func advance() {
         while true {
             switch phase {
             case .readingHead:
                 guard scanHead() else { return }
             case .collecting:
                 guard collect() else { return }
-            case .exchanging:
+            case .exchanging, .passingOn:
                 streamBody()
                 return
             case .lingering:
                 linger()
-                return
-            case .passingOn:
-                streamBody()
                 return
             case .closed:
                 return
@@ -167,506 +235,29 @@ final class GuestConnection: LoopHandler {
         }
     }
 
-    // MARK: Reading the request
-
-    /// False when there is nothing more to do now.
-    private func scanHead() -> Bool {
-        if input.isEmpty {
-            guard read() else {
-                if hasEnded { close() }
-                return false
-            }
-            if sequence > 0 {
-                arrived = worker.loop.now
-                setDeadline(arrived + limits.requestTimeout)
-            }
-        }
-        let scan = input.withBytes { scanner.scan($0) }
-        switch scan {
-        case .needMore:
-            if read() { return true }
-            if hasEnded { close() }
-            return false
-        case .fault(let fault):
-            malformed(fault)
-            return false
-        case .complete(let head):
-            scanner.reset()
-            begin(head)
-            return phase == .collecting || phase == .readingHead
-        }
+    /// Begins to wait for the next request.
+    func awaitRequest() {
+        arrived = worker.loop.now
+        setDeadline(arrived + (input.isEmpty ? Self.buffersKept : limits.requestTimeout))
     }
-
-    private func malformed(_ fault: WireFault) {
-        sequence += 1
-        worker.observer.noted(.malformed(fault, client: peer))
-        closesAfterAnswer = true
-        refuse(Admit.verdict(for: fault))
-    }
-
-    private func begin(_ head: RequestHead) {
-        sequence += 1
-        self.head = head
-        headBytes.removeAll()
-        input.withBytes { headBytes.append($0.extracting(0..<head.byteCount)) }
-        input.consume(head.byteCount)
-        body =
-            head.framing == .none || head.framing == .length(0)
-            ? nil : BodyReader(head.framing, bytesMax: worker.settings.bodyBytesMax)
-        sender = nil
-        forwardedAt = nil
-        bytesSent = 0
-        answerStatus = 0
-        closesAfterAnswer = !head.keepsAlive || worker.isDraining
-        hasUnreadRequest = false
-        phase = .exchanging
-
-        let identified = headBytes.withBytes { bytes in
-            Identify.sender(of: head, in: bytes, door: door.identity, peer: peer, policy: worker.forwardedForPolicy)
-        }
-        if case .success(let sender) = identified {
-            self.sender = sender
-            if let refusal = limits.refusal(of: sender.address, now: worker.loop.now) { return refuse(refusal) }
-            if let guestLimits = worker.guestLimits,
-                let refusal = guestLimits.refusal(of: sender.address, of: sender.scope, now: worker.loop.now)
-            {
-                return refuse(refusal)
-            }
-        }
-        if let refusal = Admit.refusal(of: head, bodyBytesMax: worker.settings.bodyBytesMax) {
-            return refuse(refusal)
-        }
-        if case .failure(let verdict) = identified { return refuse(verdict) }
-        if head.framing == .chunked {
-            phase = .collecting
-            inviteBody()
-            setDeadline(worker.loop.now + limits.clientTimeout)
-        } else {
-            resolve()
-        }
-    }
-
-    /// Answers `Expect: 100-continue` once the body is wanted.
-    private func inviteBody() {
-        guard head?.expectsContinue == true, input.isEmpty else { return }
-        output.append("HTTP/1.1 100 Continue\r\n\r\n")
-        flush()
-    }
-
-    private func collect() -> Bool {
-        let step = input.withBytes { body?.next($0) ?? .end(skip: 0) }
-        switch step {
-        case .payload(let skip, let count):
-            input.consume(skip)
-            guard worker.collectedBytes + count <= worker.settings.collectedBytesMax else {
-                refuse(.overloaded)
-                return false
-            }
-            worker.collectedBytes += count
-            input.withBytes { collected.append($0.extracting(0..<count)) }
-            input.consume(count)
-            return true
-        case .needMore(let skip):
-            input.consume(skip)
-            if read() {
-                setDeadline(worker.loop.now + limits.clientTimeout)
-                return true
-            }
-            if hasEnded { abort() }
-            return false
-        case .end(let skip):
-            input.consume(skip)
-            body = nil
-            resolve()
-            return false
-        case .fault(let fault):
-            closesAfterAnswer = true
-            worker.observer.noted(.malformed(fault, client: sender?.address))
-            refuse(Admit.verdict(for: fault))
-            return false
-        }
-    }
-
-    // MARK: The exchange
-
-    private func resolve() {
-        guard let sender, let head else { return }
-        phase = .exchanging
-        var claim: Claim?
-        var cached: InstanceCache.Entry?
-        if worker.resolver != nil {
-            guard let made = Claim(scope: sender.scope, address: sender.address) else {
-                return refuse(.instanceNotFound(.addressNamesNoPort))
-            }
-            claim = made
-            cached = worker.cache.entry(for: made, now: worker.loop.now)
-        }
-        perform(
-            exchange.begin(
-                claim: claim,
-                cached: cached,
-                arrived: arrived,
-                heldBefore: sender.heldBefore,
-                isRepeatable: body == nil && collected.isEmpty && (head.method == .get || head.method == .head),
-                answerTimeout: answerTimeout,
-                now: worker.loop.now
-            )
-        )
-    }
-
-    func resolved(_ resolution: Resolution, sequence: UInt64) {
-        guard sequence == self.sequence, phase == .exchanging else { return }
-        let before = exchange.instance?.instance
-        if case .instance(let signed, let lifetime) = resolution, let sender,
-            let claim = Claim(scope: sender.scope, address: sender.address)
-        {
-            worker.cache.store(signed, for: claim, now: worker.loop.now, lifetime: lifetime)
-            if let before, before != signed.instance {
-                worker.observer.noted(.instanceChanged(from: before, to: signed.instance))
-            }
-        } else if before != nil, let sender, let claim = Claim(scope: sender.scope, address: sender.address) {
-            // What was stored has just been contradicted, or can no longer be relied on after a 404.
-            worker.cache.remove(claim)
-        }
-        perform(exchange.resolved(resolution, heldNow: worker.heldRequests, now: worker.loop.now))
-    }
-
-    func perform(_ action: Exchange.Action) {
-        wakeUp()
-        switch action {
-        case .wait:
-            break
-        case .resolve(let claim, let isFresh):
-            watch()
-            worker.resolve(claim, isFresh: isFresh, for: self)
-        case .forward:
-            connect()
-        case .forwardAgain:
-            dropUpstream()
-            connect()
-        case .sleep:
-            isAsleep = true
-            worker.heldRequests += 1
-            watch()
-        case .passOn:
-            phase = .passingOn
-            setDeadline(worker.loop.now + patience)
-            upstream?.passOn()
-            return
-        case .refuse(let verdict):
-            refuse(verdict)
-            return
-        }
-        if phase == .exchanging { setDeadline(exchange.deadline) }
-    }
-
-    /// The ticket by which the directory's answer finds its way back.
-    var ticket: ExchangeTicket? {
-        place.map { ExchangeTicket(connection: $0, sequence: sequence) }
-    }
-
-    private func wakeUp() {
-        guard isAsleep else { return }
-        isAsleep = false
-        worker.heldRequests -= 1
-    }
-
-    // MARK: Towards the next hop
-
-    private func connect() {
-        let isFresh = head.map { $0.method != .get && $0.method != .head } ?? false
-        worker.pool.connect(self, isFresh: isFresh)
-    }
-
-    /// Whether this request stands in the line for a connection.
-    var isAwaitingUpstream: Bool {
-        phase == .exchanging && upstream == nil && exchange.state == .connecting
-    }
-
-    func upstreamStarted(_ connection: UpstreamConnection) {
-        upstream = connection
-        isUpstreamReady = false
-    }
-
-    func upstreamReady(_ connection: UpstreamConnection) {
-        guard let head, let sender else { return }
-        isUpstreamReady = true
-        let framing: Forward.Body =
-            switch head.framing {
-            case .none, .untilClose: .none
-            case .length(let count): .length(count)
-            case .chunked: .length(UInt64(collected.count))
-            }
-        let credentials: Forward.Credentials =
-            if let instance = exchange.instance {
-                .instance(instance)
-            } else {
-                .scope(sender.scope, worker.settings.scopeHeaders, held: exchange.wasHeld ? heldSoFar : .zero)
-            }
-        headBytes.withBytes { bytes in
-            connection.send(method: head.method) { output in
-                Forward.writeHead(
-                    of: head,
-                    in: bytes,
-                    to: &output,
-                    host: worker.pool.settings.host,
-                    address: sender.address,
-                    credentials: credentials,
-                    body: framing
-                )
-            }
-        }
-        if forwardedAt == nil { forwardedAt = worker.loop.now }
-        if !collected.isEmpty { collected.withBytes { connection.send($0) } }
-        progressed()
-        if body != nil {
-            inviteBody()
-            streamBody()
-        }
-        connection.flush()
-    }
-
-    private var heldSoFar: LoopSpan {
-        let held = worker.loop.now.since(arrived)
-        return LoopSpan(nanoseconds: held.nanoseconds + (sender?.heldBefore.nanoseconds ?? 0))
-    }
-
-    func upstreamFailed(_ failure: Exchange.Failure) {
-        upstream = nil
-        isUpstreamReady = false
-        perform(exchange.failed(failure, heldNow: worker.heldRequests, now: worker.loop.now))
-    }
-
-    /// The next hop has taken what was queued.
-    func upstreamDrained() {
-        streamBody()
-    }
-
-    /// Passes body bytes on as they come, no faster than the next hop takes them.
-    private func streamBody() {
-        guard isUpstreamReady, let upstream, head?.framing != .chunked else { return }
-        var hasSent = false
-        defer { if hasSent, self.upstream === upstream { upstream.flush() } }
-        while body != nil {
-            if upstream.queuedBytes >= worker.settings.queuedBytesMax {
-                // Only what the socket does not take now is reported later: no report would follow a queue that is
-                // emptied at once.
-                upstream.flush()
-                guard upstream.queuedBytes < worker.settings.queuedBytesMax else { return }
-            }
-            let step = input.withBytes { body?.next($0) ?? .end(skip: 0) }
-            switch step {
-            case .payload(let skip, let count):
-                input.consume(skip)
-                input.withBytes { upstream.send($0.extracting(0..<count)) }
-                input.consume(count)
-                hasSent = true
-                progressed()
-            case .needMore(let skip):
-                input.consume(skip)
-                if read() { continue }
-                if hasEnded { abort() }
-                return
-            case .end(let skip):
-                input.consume(skip)
-                body = nil
-                progressed()
-            case .fault:
-                abort()
-                return
-            }
-        }
-    }
-
-    /// Bytes of the request went on their way: the side that is next has its full time again.
-    func progressed() {
-        guard phase == .exchanging, exchange.state == .connecting || exchange.state == .sent else { return }
-        exchange.sent(now: worker.loop.now)
-        setDeadline(body == nil ? exchange.deadline : worker.loop.now + limits.clientTimeout)
-    }
-
-    /// The next hop has taken all there is of the body, and the guest sends no more.
-    private var isGuestLate: Bool {
-        guard isUpstreamReady, body != nil, let upstream else { return false }
-        return upstream.queuedBytes == 0
-    }
-
-    var hasSentWholeRequest: Bool { body == nil }
-
-    func dropUpstream() {
-        let connection = upstream
-        upstream = nil
-        isUpstreamReady = false
-        connection?.close()
-    }
-
-    func upstreamLeft() {
-        upstream = nil
-        isUpstreamReady = false
-    }
-
-    // MARK: Ending
-
-    /// How long one side may do nothing while an answer is passed on.
-    var patience: LoopSpan {
-        max(limits.clientTimeout, answerTimeout)
-    }
-
-    private var answerTimeout: LoopSpan { limits.answerTimeout ?? worker.pool.settings.answerTimeout }
 
     func setDeadline(_ deadline: LoopInstant?) {
         if let place { worker.loop.setDeadline(place, deadline) }
     }
 
-    /// Writes an answer of our own and ends the exchange.
-    func refuse(_ verdict: Verdict) {
-        wakeUp()
-        dropUpstream()
-        phase = .exchanging
-        // What is left of the body would be taken for the next request.
-        if body != nil || head == nil {
-            closesAfterAnswer = true
-            hasUnreadRequest = true
-        }
-        if head != nil { worker.observer.noted(.refused(verdict, client: sender?.address, scope: sender?.scope)) }
-        let before = output.count
-        Answer.writeRefusal(
-            verdict,
-            to: &output,
-            isHead: head?.method == .head,
-            persistence: persistence,
-            date: worker.currentDate()
-        )
-        bytesSent += UInt64(output.count - before)
-        answerStatus = verdict.status
-        ended(verdict)
-    }
-
-    /// The answer is complete in `output`: log it, send it, and be ready for the next request.
-    func ended(_ verdict: Verdict?) {
-        record(verdict)
-        releaseCollected()
-        exchange.end()
-        bytesSent = 0
-        answerStatus = 0
-        head = nil
-        body = nil
-        sender = nil
-        if closesAfterAnswer {
-            beginLingering()
-            return
-        }
-        phase = .readingHead
-        flush()
-        guard phase == .readingHead else { return }
-        arrived = worker.loop.now
-        if worker.isDraining {
-            beginLingering()
-            return
-        }
-        setDeadline(arrived + (input.isEmpty ? Self.buffersKept : limits.requestTimeout))
-        watch()
-        // A pipelined request gets its turn after the others'.
-        if !input.isEmpty || canRead, let place { worker.loop.again(place) }
-    }
-
-    private func record(_ verdict: Verdict?) {
-        let now = worker.loop.now
-        let record = ExchangeRecord(
-            client: sender?.address ?? peer,
-            isForwarded: peer == nil,
-            scope: sender?.scope,
-            instance: exchange.instance?.instance,
-            status: answerStatus,
-            bytesSent: bytesSent,
-            duration: now.since(arrived),
-            held: exchange.wasHeld ? (forwardedAt ?? now).since(arrived) : .zero,
-            verdict: verdict
-        )
-        let observer = worker.observer
-        headBytes.withBytes { bytes in
-            if let line = head?.line {
-                observer.finished(record, line: bytes.extracting(line.start..<line.end))
-            } else {
-                observer.finished(record, line: bytes.extracting(0..<0))
-            }
-        }
-    }
-
-    private func releaseCollected() {
-        worker.collectedBytes -= collected.count
-        collected.removeAll()
-        collected.releaseIfEmpty()
-    }
-
-    /// Sends what is left, then closes: at once if the guest has said all it had to say.
-    private func beginLingering() {
-        phase = .lingering
-        setDeadline(worker.loop.now + limits.clientTimeout)
-        flush()
-    }
-
-    /// Called while lingering with everything sent.
-    private func linger() {
-        guard output.isEmpty else { return }
-        guard hasUnreadRequest || !input.isEmpty, !hasEnded else { return close() }
-        if lingered == 0 {
-            Descriptor.shutDownSending(descriptor)
-            setDeadline(worker.loop.now + worker.settings.lingerTimeout)
-        }
-        repeat {
-            lingered += max(input.count, 1)
-            input.removeAll()
-        } while lingered <= Self.lingerBytesMax && read()
-        if hasEnded || lingered > Self.lingerBytesMax { close() }
-    }
-
-    /// No new requests: an idle connection ends now, a busy one after its answer.
-    func drain() {
-        closesAfterAnswer = true
-        guard phase == .readingHead, input.isEmpty else { return }
-        // What has arrived unseen is still served.
-        if canRead, read() { return advance() }
-        // So is the first request of a connection that was taken a moment ago: nobody else will.
-        guard sequence == 0, !hasEnded else { return close() }
-        setDeadline(min(worker.loop.now + Self.firstRequestWait, arrived + limits.requestTimeout))
-    }
-
-    /// Ends the connection because one side is gone; the answer, if any was begun, stays incomplete and visibly so.
-    func abort() {
-        guard phase != .closed else { return }
-        if head != nil {
-            if answerStatus == 0 { answerStatus = 499 }
-            record(nil)
-            head = nil
-        }
-        // An answer that lacks its end must not look complete to a guest that reads to the end of the connection.
-        if phase == .passingOn { Descriptor.resetOnClose(descriptor) }
-        close()
-    }
-
-    func close() {
-        guard phase != .closed else { return }
-        wakeUp()
-        releaseCollected()
-        dropUpstream()
-        phase = .closed
-        sequence += 1
-        if let place { worker.loop.remove(place) }
-        place = nil
-        Descriptor.close(descriptor)
-        limits.closed()
-        worker.guestClosed(self)
-    }
-
     // MARK: Bytes
 
-    /// Reads once. False if nothing came; `hasEnded` then says whether anything ever will.
-    private func read() -> Bool {
-        guard canRead, !hasEnded else {
+    /// Reads once. False if nothing came; `link.hasEnded` then says whether anything ever will.
+    func read() -> Bool {
+        guard link.canRead, !link.hasEnded else {
             watch()
             return false
         }
+        if link.reads >= Self.readsPerTurn, let place {
+            worker.loop.again(place)
+            return false
+        }
+        link.reads += 1
         let descriptor = descriptor
         var offered = 0
         var transfer = Transfer.wouldBlock
@@ -679,14 +270,14 @@ final class GuestConnection: LoopHandler {
         switch transfer {
         case .bytes(let count):
             // Less than offered: the socket is empty, and the poller reports what comes next, unless it has done so.
-            if count < offered, !isPeerClosed { canRead = false }
+            if count < offered, !link.isPeerClosed { link.canRead = false }
             return true
         case .wouldBlock:
-            canRead = false
+            link.canRead = false
             watch()
             return false
         case .endOfStream, .failed:
-            hasEnded = true
+            link.hasEnded = true
             return false
         }
     }
@@ -698,10 +289,7 @@ final class GuestConnection: LoopHandler {
             switch output.withUnsafeBytes({ Descriptor.write(descriptor, $0) }) {
             case .bytes(let count):
                 output.consume(count)
-                if phase == .passingOn {
-                    isAnswerOnItsWay = true
-                    setDeadline(worker.loop.now + patience)
-                }
+                progressedSending()
             case .wouldBlock:
                 watch()
                 return
@@ -714,15 +302,23 @@ final class GuestConnection: LoopHandler {
         if phase == .lingering { linger() }
     }
 
-    /// Registers with epoll, when it is first needed: a request that is read, answered and closed in one go never is.
-    private func watch() {
-        guard !isWatched, let place else { return }
-        isWatched = true
-        if !worker.loop.watch(place, descriptor, as: .connection) { abort() }
+    /// The guest has taken some of what waited for it: it has its full time for the rest.
+    private func progressedSending() {
+        switch phase {
+        case .passingOn:
+            answer.isOnItsWay = true
+            setDeadline(worker.loop.now + patience)
+        case .readingHead, .lingering:
+            if !output.isEmpty { setDeadline(worker.loop.now + limits.clientTimeout) }
+        case .collecting, .exchanging, .closed:
+            break
+        }
     }
 
-    var persistence: Answer.Persistence {
-        if closesAfterAnswer { return .close }
-        return head?.minorVersion == 0 ? .keepAliveForHTTP10 : .asUsual
+    /// Registers with epoll, when it is first needed: a request that is read, answered and closed in one go never is.
+    func watch() {
+        guard !link.isWatched, let place else { return }
+        link.isWatched = true
+        if !worker.loop.watch(place, descriptor, as: .connection) { abort() }
     }
 }

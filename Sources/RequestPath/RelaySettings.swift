@@ -1,4 +1,5 @@
 import HTTPWire
+import MetadataModel
 import RelayLoop
 
 /// Limits and time-outs of the request path; every queue, buffer and wait of a relay loop has its bound here.
@@ -33,6 +34,8 @@ public struct RelaySettings: Sendable {
     /// that asks for an optional document would cost a lookup.
     public var confirmAfter: LoopSpan = .seconds(2)
 
+    public var statuses = StatusSwitches()
+
     /// The names of the headers by which a namespace proxy tells the agent the scope.
     public var scopeHeaders = ScopeHeaders.neutron
 
@@ -47,6 +50,24 @@ public struct RelaySettings: Sendable {
     public static let longestWait = LoopSpan.seconds(31_536_000)
 
     public init() {}
+}
+
+/// Where Neutron's agent answered 500 until 2024.1 and later releases, and we, tell more.
+public struct StatusSwitches: Sendable {
+    /// Nova silent for too long (504), or its answer broken (502).
+    public var novaTroubleIs500 = false
+    /// The control plane unreachable (503).
+    public var directoryAwayIs500 = false
+
+    public init() {}
+
+    func status(of verdict: Verdict) -> Int {
+        switch verdict {
+        case .backendTimeout, .backendBroken: novaTroubleIs500 ? 500 : verdict.status
+        case .directoryAway: directoryAwayIs500 ? 500 : verdict.status
+        default: verdict.status
+        }
+    }
 }
 
 /// How long a request may wait for what is not there *yet*, and how often to look.

@@ -37,7 +37,11 @@ final class RelayWorker {
     private(set) var isDraining = false
 
     private var doors: [ObjectIdentifier: DoorListener] = [:]
-    private var guests: [ObjectIdentifier: GuestConnection] = [:]
+    private var guests: [GuestConnection] = []
+    /// Objects of closed connections, with their buffers, for the next ones.
+    private var spares: [GuestConnection] = []
+    /// About 12 KiB each.
+    private static let sparesMax = 128
     private var drainTimer: DrainTimer?
 
     init(_ plan: RelayPlan, observer: any RelayObserver, mailbox: Mailbox<WorkerMessage>) throws(LoopError) {
@@ -72,7 +76,8 @@ final class RelayWorker {
     /// Serves until drained.
     func run() throws(LoopError) {
         try loop.run()
-        for guest in Array(guests.values) { guest.close() }
+        for guest in guests { guest.close() }
+        spares.removeAll()
         pool.closeIdle()
         observer.batchEnded()
     }
@@ -112,13 +117,25 @@ final class RelayWorker {
             observer.noted(.tooManyConnections(client: peer, scope: scope))
             return
         }
-        let guest = GuestConnection(worker: self, door: door, peer: peer, descriptor: descriptor)
-        guests[ObjectIdentifier(guest)] = guest
+        let guest: GuestConnection
+        if let spare = spares.popLast() {
+            guest = spare
+            guest.reuse(door: door, peer: peer, descriptor: descriptor)
+        } else {
+            guest = GuestConnection(worker: self, door: door, peer: peer, descriptor: descriptor)
+        }
+        guest.index = guests.count
+        guests.append(guest)
         guest.start()
     }
 
     func guestClosed(_ guest: GuestConnection) {
-        guests[ObjectIdentifier(guest)] = nil
+        let last = guests.removeLast()
+        if last !== guest {
+            last.index = guest.index
+            guests[guest.index] = last
+        }
+        if spares.count < Self.sparesMax { spares.append(guest) }
         if let guestLimits, let peer = guest.peer, case .scope(let scope) = guest.door.identity {
             guestLimits.closed(by: peer, of: scope)
         }
@@ -150,7 +167,8 @@ final class RelayWorker {
         isDraining = true
         for door in doors.values { door.stop() }
         doors.removeAll()
-        for guest in Array(guests.values) { guest.drain() }
+        // Those that end at once leave the list meanwhile.
+        for guest in Array(guests) { guest.drain() }
         let timer = DrainTimer { [unowned self] in loop.stop() }
         drainTimer = timer
         loop.setDeadline(loop.add(timer), loop.now + grace)

@@ -94,8 +94,9 @@ final class UpstreamConnection: LoopHandler {
     func becomeIdle(until deadline: LoopInstant) {
         phase = .idle
         guest = nil
-        input.releaseIfEmpty()
-        output.releaseIfEmpty()
+        // The buffers stay: another request needs them in a moment, or the connection ends.
+        input.recycle()
+        output.recycle()
         if let token { pool.loop.setDeadline(token, deadline) }
     }
 
@@ -344,7 +345,7 @@ final class UpstreamConnection: LoopHandler {
     private func finish(_ guest: GuestConnection) {
         let canServeMore =
             head?.keepsAlive == true && head?.framing != .untilClose && output.isEmpty && input.isEmpty && !hasEnded
-            && guest.hasSentWholeRequest
+            && !isPeerClosed && guest.hasSentWholeRequest
         answersServed += 1
         head = nil
         body = nil

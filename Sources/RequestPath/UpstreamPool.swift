@@ -9,6 +9,8 @@ import RelayLoop
 final class UpstreamPool {
     let loop: RelayLoop
     private(set) var settings: UpstreamSettings
+    /// The part of every request head that only the next hop decides about.
+    private(set) var hopLines: [UInt8]
     /// Connections of an older configuration end after their request instead of coming back.
     private var generation = 0
     private var idle: [UpstreamConnection] = []
@@ -29,11 +31,13 @@ final class UpstreamPool {
     init(loop: RelayLoop, settings: UpstreamSettings) {
         self.loop = loop
         self.settings = settings
+        hopLines = Forward.hopLines(host: settings.host)
     }
 
     /// Takes new settings into use for new connections.
     func replace(settings: UpstreamSettings) {
         self.settings = settings
+        hopLines = Forward.hopLines(host: settings.host)
         generation += 1
         closeIdle()
     }
@@ -141,17 +145,19 @@ final class UpstreamPool {
     }
 
     private func nextInLine() -> GuestConnection? {
-        defer {
-            if lineStart == line.count {
-                line.removeAll(keepingCapacity: true)
-                lineStart = 0
-            }
-        }
+        defer { shortenLine() }
         while lineStart < line.count {
             let waiting = line[lineStart]
             lineStart += 1
             if waiting.guest.sequence == waiting.sequence, waiting.guest.isAwaitingUpstream { return waiting.guest }
         }
         return nil
+    }
+
+    /// Also while there always is somebody in line: those who have left its front must not pile up.
+    private func shortenLine() {
+        guard lineStart == line.count || lineStart > 1_024 && lineStart * 2 > line.count else { return }
+        line.removeFirst(lineStart)
+        lineStart = 0
     }
 }

@@ -170,11 +170,7 @@ private struct RelayLife: Service {
     let socket: UnixListener?
 
     func run() async throws {
-        await withGracefulShutdownHandler {
-            await withCheckedContinuation { continuation in
-                core.relay.whenStopped { _ in continuation.resume() }
-            }
-        } onGracefulShutdown: {
+        try await core.relay.untilStopped {
             SystemdNotifier().stopping()
             socket?.unlinkIfOurs()
             core.relay.drain(grace: Self.grace)

@@ -190,3 +190,28 @@ def control(folder):
     setup = personality.HaproxySetup(folder, program, "control")
     yield setup
     setup.close()
+
+
+@pytest.fixture
+def handover(agent, haproxy):
+    """Our agent and our `haproxy` together."""
+    return personality.Handover(agent, haproxy)
+
+
+WAYS = {"Debian's haproxy": "control", "relayed": "haproxy", "handed over": "handover"}
+
+
+@pytest.fixture(params=WAYS)
+def served(request):
+    """Whoever serves the guests: what must be the same in all three ways. `serve` is what is behind it."""
+    setup = request.getfixturevalue(WAYS[request.param])
+    setup.way = request.param
+    return setup
+
+
+@pytest.fixture(params=[way for way in WAYS if WAYS[way] != "control"])
+def ours(request):
+    """The same for what is ours alone."""
+    setup = request.getfixturevalue(WAYS[request.param])
+    setup.way = request.param
+    return setup

@@ -3,7 +3,6 @@
 Where ours differs on purpose, the case says what it answers instead and why. Waits are in test_haproxy_times.
 """
 
-import os
 import pathlib
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ import tempfile
 import pytest
 
 from Harness import personality
+from Harness.marks import as_root
 from Harness.servers import CLOSE, Steps, reply
 from Harness.wire import Client, request
 
@@ -161,7 +161,7 @@ def test_answered_differently_on_purpose(pair, case):
         ("sends a bad header", Steps(b"HTTP/1.1 200 OK\r\nX Y: 1\r\n\r\n", CLOSE), 502),
         ("answers with line feeds alone", Steps(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", CLOSE), 200),
         ("ends its answer by closing", Steps(b"HTTP/1.1 200 OK\r\n\r\nhi", CLOSE), 200),
-        ("spells its headers oddly", Steps(b"hTTP/1.1 200 OK\r\n\r\n"[:0] + b"HTTP/1.1 200 OK\r\ncOntent-lEngth: 2\r\n\r\nhi"), 200),
+        ("spells its headers oddly", b"HTTP/1.1 200 OK\r\ncOntent-lEngth: 2\r\n\r\nhi", 200),
         ("answers 100 first", Steps(b"HTTP/1.1 100 Continue\r\n\r\n", reply(201, b"hi")), 201),
         ("has an error of its own", reply(500, b"no"), 500),
         ("answers with an odd status", reply(599, b"no"), 599),
@@ -208,13 +208,12 @@ def test_our_pages_are_plain_and_never_kept(pair):
         assert guest.response()["Content-Type"] == "text/html"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root may connect whatever the mode; so may we as the socket's owner")
+@as_root
 def test_a_socket_that_may_not_be_connected_to_counts_as_away(haproxy, control):
     """503: haproxy's at once, ours when the hold is over, and it says when to come back."""
-    for setup in (haproxy, control):
-        setup.serve(mode=0o600)
-        setup.start()
+    haproxy.serve(mode=0o600)
     for setup in (control, haproxy):
+        setup.start()
         answered = setup.get(timeout=20)
         assert answered.status == 503
     assert int(answered["Retry-After"]) >= 1

@@ -13,7 +13,7 @@ from haproxy_file import haproxy_file
 from Harness import personality, programs, wire
 from Harness.programs import Program, eventually
 from networks import PORT
-from restarts import AgentLife, is_waiting
+from restarts import AgentLife, has_ended, is_waiting
 from storm import Storm
 
 SECRET = "fleet"
@@ -97,9 +97,9 @@ class Fleet(AgentLife):
 
     def stop_proxies(self, number=signal.SIGTERM):
         for pid in self.pids.values():
-            if programs.is_alive(pid):
+            if not has_ended(pid):
                 os.kill(pid, number)
-        eventually(lambda: not any(map(programs.is_alive, self.pids.values())), 30, "the end of the proxies")
+        eventually(lambda: all(map(has_ended, self.pids.values())), 30, "the end of the proxies")
         self.pids = {}
 
     @property

@@ -103,6 +103,10 @@ class RestartChain(AgentLife, Chain):
         lines = namespace.run("ss", "-Hntp", "state", "established").stdout.splitlines()
         return [line for line in lines if f" {guest.address}:" in line and f"pid={self.agent.pid}," in line]
 
+    def listeners(self):
+        """How many sockets listen for IPv4 guests in the DHCP namespace, whoever has them open."""
+        return self.lab.dhcp.run("ss", "-Hltn").stdout.count("169.254.169.254:80 ")
+
     # MARK: The guests
 
     def storms(self, guests=None, rate=250, kept=2, **order):
@@ -113,6 +117,15 @@ class RestartChain(AgentLife, Chain):
     def storm(self, guest, **order):
         order = {"target": TARGET, "expected": guest.address, **order}
         return Storm(guest.prefix, where=["169.254.169.254", 80], **order)
+
+
+def has_ended(pid):
+    """With all its threads: the first may be a zombie while another still has the sockets open."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return True
+    return not any(map(programs.is_alive, threads))
 
 
 def is_waiting(pid):

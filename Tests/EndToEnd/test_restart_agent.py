@@ -168,8 +168,8 @@ def test_while_the_agent_is_away_guests_are_held_and_then_told_to_come_again(cha
         # Guests of both networks, so that both proxies are seen to do it.
         for storm in storms.storms:
             storm.wait_for("status-503", seconds=20)
-        back = time.monotonic()
         chain.start_agent()
+        back = time.monotonic()
         chain.wait_until_handed_over()
         storms.wait_for_answers(20)
     show(f"away for {back - gone:.1f} s", storms)
@@ -177,6 +177,7 @@ def test_while_the_agent_is_away_guests_are_held_and_then_told_to_come_again(cha
     others = [outcome for outcome in storms.failures if outcome not in refused]
     assert not others, explain(chain, others)
     for outcome in refused:
+        # Held as long as a guest can be held, and looked at a last time while there was no agent.
         assert outcome.began < back - 8 and outcome.seconds > 8, outcome
         assert int(outcome.detail.removeprefix("retry-after=")) > 0, outcome
     # And everything is as it was.

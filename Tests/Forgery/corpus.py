@@ -23,8 +23,8 @@ connection serves another request afterwards. Who serves:
 `why` is needed where `control` differs from `ours`.
 
 Bytes: `|` and a blank begin a line; it ends with CRLF, or with nothing if a backslash is its last character. Escapes
-are those of Python's bytes. `{name}` is a value of the place where the item is played, `{x*100}` a hundred of x.
-`|97` repeats a line, in which `{n}` counts. `~` waits for an answer. HTTP/2: `2` is a header field, `2=` data, `2+` a
+are those of Python's bytes. `{name}` is a value of the place where the item is played, `{rest}` the number of bytes
+behind the head, `{x*100}` a hundred of x. `|97` repeats a line, in which `{n}` counts. `~` waits for an answer. HTTP/2: `2` is a header field, `2=` data, `2+` a
 trailer field.
 """
 
@@ -40,6 +40,8 @@ CHAINS = {"ours": None, "haproxy": "ours", "pike": "haproxy", "control": "haprox
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 PLACE = re.compile(r"\{(?:(\w+)|(.)\*(\d+))\}")
+# Stands for a length until it is known.
+REST = "<rest>"
 STEP = re.compile(r"(\|(\d*)|2[=+]?|~)(?: (.*))?$")
 
 
@@ -98,7 +100,7 @@ class Item:
 
     def pieces(self, values):
         """Bytes to send, and None where an answer is waited for."""
-        values = {**values, "document": f"{values['path']}?{self.tag}", "tag": self.tag}
+        values = {**values, "document": f"{values['path']}?{self.tag}", "tag": self.tag, "rest": REST}
         if self.is_http2:
             return [self._stream(values)]
         pieces = [b""]
@@ -108,7 +110,7 @@ class Item:
                 continue
             for n in range(int(count or 1)):
                 pieces[-1] += self._bytes(text, {**values, "n": str(n)})
-        return [piece for piece in pieces if piece != b""]
+        return [piece and _counted(piece) for piece in pieces if piece != b""]
 
     def _bytes(self, text, values):
         if re.search(r"(?<!\\)(\\\\)*\\$", text):
@@ -141,6 +143,12 @@ class Item:
                 name, _, value = text[1:].partition(": ")
                 fields[kind].append((self._text(text[0] + name, values), self._text(value, values)))
         return http2.request(fields["2"], data, fields["2+"])
+
+
+def _counted(piece):
+    """With the number of bytes behind the first head where `{rest}` stands."""
+    head, end, rest = piece.partition(b"\r\n\r\n")
+    return head.replace(REST.encode(), str(len(rest)).encode()) + end + rest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,8 @@ def faults_of_request(request, sender, host, secret):
     faults += [f"{name} is not ours" for name, _ in request.headers if name not in expected]
     if not request.target.startswith("/") and (request.method, request.target) != ("OPTIONS", "*"):
         faults.append(f"the target {request.target}")
+    if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", request.method, re.ASCII):
+        faults.append(f"the method {request.method}")
     return faults
 
 

@@ -14,7 +14,9 @@ import urllib.parse
 
 from Harness import servers, wire
 
-HEAD = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Za-z^_`|~-]+:[\t -~]*\r\n)*)\r\n")
+from .recorded import Recorded
+
+HEAD = re.compile(rb"([!-~]+) ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Za-z^_`|~-]+:[\t -~]*\r\n)*)\r\n")
 DOCUMENT = "/openstack/latest/meta_data.json"
 OTHERS = ("/", "/latest", "/latest/meta-data")
 
@@ -31,7 +33,7 @@ class Request:
 
 
 class Nova:
-    def __init__(self, upstream=None, on_request=None):
+    def __init__(self, upstream=None):
         self.upstream = upstream
         self.requests, self.garbage = [], []
         self._lock = threading.Lock()
@@ -69,8 +71,11 @@ class Nova:
                     return
                 with self._lock:
                     self.requests.append(request)
-                connected.sendall(self._ask(head + request.body) if self.upstream else _answer(request))
-        except (OSError, AssertionError):
+                answer, is_open = self._ask(head + request.body) if self.upstream else (_answer(request), True)
+                connected.sendall(answer or b"")
+                if not answer or not is_open:
+                    return
+        except (OSError, EOFError, AssertionError):
             pass  # cut short: what came of it is not a request
         finally:
             connected.close()
@@ -92,14 +97,17 @@ class Nova:
         return request
 
     def _ask(self, request):
-        """The real Nova's answer, as it came."""
+        """The real Nova's answer as it came, and whether more than its end tells its length."""
         with wire.Client(self.upstream, 30) as client:
+            client.socket = Recorded(client.socket)
             client.send(request)
             answer = client.response(request.split(b" ")[0].decode())
-            return answer.head + answer.body
+            return client.socket.received, bool(answer.names & {"content-length", "transfer-encoding"})
 
 
 def _answer(request):
+    if request.target == "*":
+        return None  # the real one hangs up
     path = posixpath.normpath(urllib.parse.unquote(request.target.partition("?")[0]))
     if path == DOCUMENT:
         return servers.reply(body=json.dumps({"uuid": ",".join(request.all("x-instance-id"))}).encode())

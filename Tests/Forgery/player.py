@@ -10,6 +10,13 @@ import socket
 from Harness import wire
 
 from . import http2
+from .recorded import Recorded
+
+
+# A status for neither an answer nor an end in time.
+NO_ANSWER = 0
+# How long to wait where the corpus says that nothing comes.
+NO_ANSWER_SECONDS = 1.0
 
 
 @dataclasses.dataclass
@@ -19,22 +26,6 @@ class Played:
     statuses: list
     received: bytes
     was_probed: bool
-
-
-class _Recorded:
-    """A socket that remembers what came."""
-
-    def __init__(self, connected):
-        self._socket = connected
-        self.received = b""
-
-    def recv(self, size):
-        got = self._socket.recv(size)
-        self.received += got
-        return got
-
-    def __getattr__(self, name):
-        return getattr(self._socket, name)
 
 
 def probe(item, values):
@@ -48,13 +39,13 @@ def play(item, values, where, source=None, probe_headers=b"", chain="ours", seco
     `cuts` turns a piece into several, each a write of its own. `connect` makes the connection where a plain one would
     not do.
     """
-    client = _client(where, source, seconds, connect)
+    expected = item.expected(chain).statuses
+    client = _client(where, source, NO_ANSWER_SECONDS if NO_ANSWER in expected else seconds, connect)
     with client:
         pieces = item.pieces(values)
         if item.is_http2:
             return _play_http2(client, pieces, item, values)
         statuses = []
-        wanted = len(item.expected(chain).statuses)
         try:
             for piece in pieces:
                 if piece is None:
@@ -63,8 +54,10 @@ def play(item, values, where, source=None, probe_headers=b"", chain="ours", seco
                     client.send(*(cuts(piece) if cuts else [piece]), pause=0.002)
         except (OSError, EOFError):
             pass
-        while len(statuses) < wanted and _one_more(client, statuses):
+        while len(statuses) < len(expected) and _one_more(client, statuses):
             pass
+        if NO_ANSWER in statuses:
+            return Played(statuses, client.socket.received, was_probed=False)
         was_probed = _probe(client, item, values, probe_headers)
         while _one_more(client, statuses):
             pass
@@ -78,7 +71,7 @@ def _client(where, source, seconds, connect):
         client = wire.Client.__new__(wire.Client)
         client.socket, client.buffer, client.timeout = connect(), b"", seconds
         client.socket.settimeout(seconds)
-    client.socket = _Recorded(client.socket)
+    client.socket = Recorded(client.socket)
     return client
 
 
@@ -90,7 +83,7 @@ def _one_more(client, statuses):
     except (EOFError, ConnectionError):
         return False
     except TimeoutError:
-        statuses.append(0)  # neither an answer nor an end: no outcome has this status
+        statuses.append(NO_ANSWER)
         return False
     except (AssertionError, ValueError, IndexError):
         return False  # cut short, or bytes that are no answer; they are looked at all the same

@@ -65,7 +65,11 @@ import Testing
     }
 
     // Kilo's agent stayed with REST for ever after one timeout.
-    @Test(arguments: [.timeout, .unreachable, .refused, .blocked, .unroutable, .overloaded] as [MessagingError.Code])
+    @Test(
+        arguments: [
+            .timeout, .unreachable, .refused, .blocked, .rejected, .unroutable, .overloaded,
+        ] as [MessagingError.Code]
+    )
     func silentBusIsTriedAgainAfterTenSeconds(code: MessagingError.Code) async throws {
         let client = FakeClient(.failing(code), .failing(code), .success([port("p", device: "by-rpc")]))
         let directory = directory(client)

@@ -134,6 +134,7 @@ import Testing
         arguments: [
             (.unreachable, .unreachable), (.timeout, .timeout), (.refused, .unavailable), (.blocked, .unavailable),
             (.unroutable, .unavailable), (.overloaded, .unavailable), (.cancelled, .unavailable),
+            (.rejected, .unavailable),
             (.misconfigured, .misconfigured), (.noSuchMethod, .misconfigured), (.remoteFailure, .remoteFailure),
             (.malformedReply, .malformedReply),
         ] as [(MessagingError.Code, DirectoryError.Code)]

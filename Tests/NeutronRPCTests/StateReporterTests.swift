@@ -201,7 +201,7 @@ import Testing
     }
 
     // A bus that is away says nothing about topics.
-    @Test(arguments: [.unreachable, .refused, .blocked, .remoteFailure, .overloaded] as [MessagingError.Code])
+    @Test(arguments: [.unreachable, .refused, .blocked, .rejected, .remoteFailure] as [MessagingError.Code])
     func otherFailuresDoNotMoveTheTopic(code: MessagingError.Code) async throws {
         let client = FakeClient(.failing(code))
         try await reporting(client) {

@@ -4,6 +4,7 @@ Neutron's own agent is the control: what comes of each item there is written in 
 ours, so docs/threat-model.md can say what differs, and these tests say whether that is still true.
 """
 
+import contextlib
 import functools
 
 import pytest
@@ -63,39 +64,39 @@ class Place:
         return run.run(chain, play_one, recorder, self.people, faults_of)
 
 
-def launched(agent, chain, faults_of=None):
-    """Everything played through an agent that is started for it and killed afterwards."""
-    recorder = agent.recorder
-    place = Place(agent.openstack)
-    host = f"127.0.0.1:{recorder.port}"
-    secret = agent.openstack.settings.shared_secret
-    judged = faults_of or (lambda request, sender: judge.faults_of_request(request, sender, host, secret))
-    try:
-        agent.start()
-        return place.play(chain, recorder, judged)
-    finally:
-        agent.kill()
-
-
-@pytest.fixture(scope="module")
+@contextlib.contextmanager
 def recorder(openstack):
     with nova.Nova(upstream=("127.0.0.1", openstack.settings.ports["nova"])) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def ours(openstack, front, folder, socket, recorder):
-    agent = OurRelayedAgent(recorder, openstack, folder, socket, directory="rpc", hold=0)
-    return launched(agent, "haproxy")
+def ours(openstack, front, folder, socket):
+    with recorder(openstack) as between:
+        agent = OurRelayedAgent(between, openstack, folder, socket, directory="rpc", hold=0)
+        host, secret = f"127.0.0.1:{between.port}", openstack.settings.shared_secret
+        return played("haproxy", agent, lambda *asked: judge.faults_of_request(*asked, host, secret))
 
 
 @pytest.fixture(scope="module")
-def control(openstack, front, folder, socket, recorder):
-    agent = RelayedReferenceAgent(recorder, openstack, folder, socket)
-    return launched(agent, "control", lambda request, sender: [])
+def control(openstack, front, folder, socket):
+    with recorder(openstack) as between:
+        agent = RelayedReferenceAgent(between, openstack, folder, socket)
+        return played("control", agent, lambda *_: [])
+
+
+def played(chain, agent, faults_of):
+    """Everything, through an agent that is started for it and killed afterwards."""
+    try:
+        agent.start()
+        return Place(agent.openstack).play(chain, agent.recorder, faults_of)
+    finally:
+        agent.kill()
 
 
 def report(results, chain):
+    import json
+    json.dump({k:str(v.outcome) for k,v in results[0].items()}, open(f'/tmp/explore/{chain}.json','w'))
     for item in corpus.items(chain):
         r = results[0][item.path]
         if r.outcome != item.expected(chain) or r.faults:

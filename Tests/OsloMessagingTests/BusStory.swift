@@ -101,6 +101,11 @@ struct BusStory: Sendable {
     /// Whether any log line has `text` anywhere.
     func shows(_ text: String) -> Bool { log.entries.contains { "\($0)".contains(text) } }
 
+    /// The value of `key` in each log line that begins like this.
+    func details(_ key: String, of beginning: String) -> [String] {
+        log.entries.filter { $0.message.description.hasPrefix(beginning) }.map { "\($0.metadata[key] ?? "")" }
+    }
+
     /// The messages of log lines that begin like this.
     func lines(_ beginning: String) -> [String] {
         log.entries.map(\.message.description).filter { $0.hasPrefix(beginning) }

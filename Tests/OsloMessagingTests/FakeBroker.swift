@@ -7,7 +7,9 @@ import Synchronization
 final class FakeBroker: BrokerConnector {
     struct Attempt: Sendable, Equatable {
         var broker: MessagingSettings.Broker
-        var replyQueue: String
+        var wanted: BrokerObjects
+
+        var replyQueue: String { wanted.replyQueue }
     }
 
     /// One message as it was sent, and on which connection.
@@ -29,6 +31,7 @@ final class FakeBroker: BrokerConnector {
         var failures: [LinkError] = []
         var standingFailure: LinkError?
         var otherQueue: String?
+        var exchange: BrokerObjects.Exchange?
         var reaction: Reaction = { [.success(.confirmed(tag: $0.tag, multiple: false))] }
         var attempts: [Attempt] = []
         var links: [FakeLink] = []
@@ -38,9 +41,12 @@ final class FakeBroker: BrokerConnector {
     private let state = Mutex(State())
     /// What the next links wait for before their good-bye ends; nil lets it end at once.
     let farewell: WakeUp?
+    /// What connections wait for before anything comes of them.
+    private let gate: WakeUp?
 
-    init(farewell: WakeUp? = nil) {
+    init(farewell: WakeUp? = nil, gate: WakeUp? = nil) {
         self.farewell = farewell
+        self.gate = gate
     }
 
     // MARK: The script
@@ -59,9 +65,19 @@ final class FakeBroker: BrokerConnector {
         state.withLock { $0.standingFailure = nil }
     }
 
+    /// Lets the connection through that waits at the gate.
+    func open() {
+        gate?.signal()
+    }
+
     /// The next connection cannot have the queue it wants.
     func giveQueue(_ name: String) {
         state.withLock { $0.otherQueue = name }
+    }
+
+    /// Whoever comes first has declared the exchange of that kind; nil if nobody has.
+    func haveExchange(_ kind: BrokerObjects.Exchange?) {
+        state.withLock { $0.exchange = kind }
     }
 
     /// What happens after each message from now on. Otherwise it is confirmed.
@@ -89,7 +105,11 @@ final class FakeBroker: BrokerConnector {
 
     // MARK: The bus's side
 
-    func connect(to broker: MessagingSettings.Broker, replyQueue: String) throws(LinkError) -> any BrokerLink {
+    func connect(
+        to broker: MessagingSettings.Broker,
+        wanting wanted: BrokerObjects
+    ) throws(LinkError) -> any BrokerLink {
+        gate?.wait(atMost: .seconds(60))
         let arrived: WakeUp
         do {
             arrived = try WakeUp()
@@ -97,12 +117,15 @@ final class FakeBroker: BrokerConnector {
             throw LinkError(error.message)
         }
         let result = state.withLock { state -> Result<FakeLink, LinkError> in
-            state.attempts.append(Attempt(broker: broker, replyQueue: replyQueue))
+            state.attempts.append(Attempt(broker: broker, wanted: wanted))
             if !state.failures.isEmpty { return .failure(state.failures.removeFirst()) }
             if let failure = state.standingFailure { return .failure(failure) }
-            let queue = state.otherQueue ?? replyQueue
+            let objects = BrokerObjects(
+                replyQueue: state.otherQueue ?? wanted.replyQueue,
+                exchange: state.exchange ?? wanted.exchange
+            )
             state.otherQueue = nil
-            let link = FakeLink(self, number: state.links.count + 1, replyQueue: queue, arrived)
+            let link = FakeLink(self, number: state.links.count + 1, objects, arrived)
             state.links.append(link)
             return .success(link)
         }
@@ -134,16 +157,16 @@ final class FakeLink: BrokerLink, Sendable {
     }
 
     let number: Int
-    let replyQueue: String
+    let objects: BrokerObjects
     // The broker keeps its links; both live as long as the test.
     private unowned let broker: FakeBroker
     private let arrived: WakeUp
     private let state = Mutex(State())
 
-    fileprivate init(_ broker: FakeBroker, number: Int, replyQueue: String, _ arrived: WakeUp) {
+    fileprivate init(_ broker: FakeBroker, number: Int, _ objects: BrokerObjects, _ arrived: WakeUp) {
         self.broker = broker
         self.number = number
-        self.replyQueue = replyQueue
+        self.objects = objects
         self.arrived = arrived
     }
 
@@ -176,6 +199,7 @@ final class FakeLink: BrokerLink, Sendable {
 
     // MARK: What the bus did
 
+    var replyQueue: String { objects.replyQueue }
     var acknowledged: [UInt64] { state.withLock { $0.acknowledged } }
     var ending: Ending? { state.withLock { $0.ending } }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Connections that fail, end, are blocked, and the bus's own end.
 @Suite(.timeLimit(.minutes(1))) struct MessageBusConnectionTests {
-    private static let refusal = LinkError("ACCESS_REFUSED - Login was refused", isRefusal: true)
+    private static let refusal = LinkError("ACCESS_REFUSED - Login was refused", .loginRefused)
 
     // MARK: Loss
 
@@ -40,12 +40,13 @@ import Testing
 
     @Test func castThatWasNotConfirmedIsSentAgain() async throws {
         let broker = FakeBroker()
-        broker.react { _ in [.failure(LinkError("gone"))] }
+        broker.react { sent in
+            sent.link == 1
+                ? [.failure(LinkError("gone"))] : [.success(.confirmed(tag: sent.tag, multiple: false))]
+        }
         try await BusStory.run(broker) { story in
-            let cast = story.cast()
-            try await until { broker.sent.count == 1 }
-            broker.react { [.success(.confirmed(tag: $0.tag, multiple: false))] }
-            #expect(await cast.value == nil)
+            #expect(await story.cast().value == nil)
+            #expect(broker.sent.map(\.link) == [1, 2])
             #expect(Set(broker.sent.map(\.callID)).count == 1)
         }
     }
@@ -61,6 +62,43 @@ import Testing
             _ = try await broker.link(2)
             #expect(broker.attempts.map(\.replyQueue).last == "reply_other")
             #expect(broker.attempts.first?.replyQueue != "reply_other")
+            #expect(story.lines("The broker has another queue of that name, replies come to a new one").count == 1)
+        }
+    }
+
+    // One kind of exchange is as good as another, but a server of old dies of one that it did not expect: after a
+    // restart of the broker, the agent must not be the one to make it anew in its own way.
+    @Test func kindOfTheExchangeIsTakenAsFoundAndTheDifferenceToldOnce() async throws {
+        let broker = FakeBroker()
+        let found = BrokerObjects.Exchange(isDurable: false, isAutoDeleted: false)
+        broker.haveExchange(found)
+        try await BusStory.run(broker, { $0.isExchangeDurable = true }) { story in
+            let line = "The exchange neutron is not as amqp_durable_queues, rabbit_quorum_queue and amqp_auto_delete"
+            for number in 1...3 {
+                let link = try await broker.link(number)
+                try await until { story.lines("Connected").count + story.lines("Reconnected").count == number }
+                #expect(story.lines(line).count == 1)
+                broker.haveExchange(nil)
+                link.breakDown()
+            }
+            #expect(broker.attempts[0].wanted.exchange.isDurable)
+            #expect(broker.attempts.dropFirst().allSatisfy { $0.wanted.exchange == found })
+            #expect(story.details("durable", of: line) == ["false"])
+        }
+    }
+
+    @Test func exchangeThatBecomesAsConfiguredIsNoDifference() async throws {
+        let broker = FakeBroker()
+        let durable = BrokerObjects.Exchange(isDurable: true, isAutoDeleted: false)
+        broker.haveExchange(BrokerObjects.Exchange(isDurable: false, isAutoDeleted: false))
+        try await BusStory.run(broker, { $0.isExchangeDurable = true }) { story in
+            let link = try await broker.link(1)
+            broker.haveExchange(durable)
+            link.breakDown()
+            try await broker.link(2).breakDown()
+            _ = try await broker.link(3)
+            #expect(broker.attempts[2].wanted.exchange == durable)
+            #expect(story.lines("The exchange neutron is not").count == 1)
         }
     }
 
@@ -138,6 +176,36 @@ import Testing
             #expect(lines.first?.hasSuffix("ACCESS_REFUSED - Login was refused. Trying again in 1 seconds.") == true)
             #expect(!story.shows("s3cret"))
             #expect(error?.message.contains("s3cret") == false)
+        }
+    }
+
+    // The broker is there, and an operator who reads of an unreachable one would look at the network.
+    @Test func brokerThatDeniesWhatIsNeededIsNotCalledUnreachable() async throws {
+        let broker = FakeBroker()
+        broker.goDown(LinkError("the queue reply_x cannot be declared: ACCESS_REFUSED", .denied))
+        try await BusStory.run(broker) { story in
+            await story.clock.sleepersReached(1)
+            story.clock.advance(by: .seconds(2))
+            let error = await story.call().value.error
+            #expect(error?.code == .refused)
+            #expect(error?.message.contains("the queue reply_x cannot be declared: ACCESS_REFUSED") == true)
+            #expect(error?.message.contains("permissions") == true)
+            #expect(!story.shows("is unreachable"))
+            #expect(story.lines("AMQP server on rabbit-").first?.contains("denies what the agent needs") == true)
+        }
+    }
+
+    // A name server or a broker that hangs: nobody has said anything about the Neutron server yet.
+    @Test func messageThatNoConnectionWasMadeForIsNotTheServersFault() async throws {
+        let broker = FakeBroker(gate: try WakeUp())
+        try await BusStory.run(broker) { story in
+            let call = story.call(timeout: .seconds(5), isPatient: true)
+            await story.clock.sleepersReached(1)
+            story.clock.advance(by: .seconds(5))
+            let error = await call.value.error
+            #expect(error?.code == .unreachable)
+            #expect(error?.message.contains("neutron-server") == false)
+            broker.open()
         }
     }
 
@@ -330,6 +398,16 @@ import Testing
         }
     }
 
+    @Test func queueThatTookThePlaceOfTheFixedOneIsDeletedAtTheEnd() async throws {
+        let broker = FakeBroker()
+        broker.giveQueue("reply_fresh")
+        try await BusStory.run(broker, { $0.replyQueue.fixedName = "reply_host:agent:1" }) { story in
+            let link = try await broker.link(1)
+            await story.bus.shutdown()
+            #expect(link.ending == .closed(deletesQueue: true))
+        }
+    }
+
     // A server that finds no queue for its reply tries for a minute, and meanwhile serves nobody else so well.
     @Test(arguments: [(1_800, false), (0, true)])
     func shutdownEndsEveryMessageAndLeavesTheQueueToItsReplies(lifetime: Int, deletesQueue: Bool) async throws {
@@ -393,14 +471,24 @@ import Testing
             switch random.withLock({ Int.random(in: 0..<12, using: &$0) }) {
             case 0: return [.failure(LinkError("lost"))]
             case 1: return [confirmed, .failure(LinkError("lost"))]
-            case 2: return [.success(.refused(tag: sent.tag, multiple: false))]
+            case 2: return [.success(.rejected(tag: sent.tag, multiple: false))]
             case 3: return [answer, answer, confirmed]
             case 4: return [answer, .failure(LinkError("lost"))]
             default: return [confirmed, answer]
             }
         }
         try await BusStory.run(broker) { story in
-            let calls = (0..<200).map { ($0, story.call(.string("call \($0)"), timeout: .seconds(60))) }
+            let calls = (0..<200).map { number in
+                (number, story.call(.string("call \(number)"), timeout: .seconds(10_000), resendAfter: .seconds(1)))
+            }
+            // Those that the broker could not take are sent again after a while.
+            let time = Task {
+                while !Task.isCancelled {
+                    try await Task.sleep(for: .milliseconds(2))
+                    story.advance(by: .seconds(1))
+                }
+            }
+            defer { time.cancel() }
             for (number, call) in calls {
                 let text = try await call.value.text
                 #expect(text == "call \(number)")

@@ -17,6 +17,61 @@ import Testing
         #expect(RabbitLogin.heartbeat(offered: offered, timeout) == agreed)
     }
 
+    @Test(
+        arguments: [
+            // The specification asks for one every 20 s at the latest, and the silence of a minute to be noticed.
+            (.seconds(60), 3, .seconds(20)), (.seconds(60), 2, .seconds(30)), (.seconds(3), 3, .seconds(1)),
+            (.seconds(1), 1_000, .milliseconds(250)), (.seconds(60), 0, .seconds(60)), (.zero, 3, .zero),
+        ] as [(Duration, Int, Duration)]
+    )
+    func heartbeatsAreSentAsOftenAsTheRateSays(timeout: Duration, rate: Int, interval: Duration) {
+        var settings = MessagingSettings(brokers: [])
+        settings.heartbeatTimeout = timeout
+        settings.heartbeatRate = rate
+        #expect(settings.heartbeatInterval == interval)
+    }
+
+    @Test func heartbeatIsDueAfterItsIntervalAndTheWaitEndsThen() {
+        let start = ContinuousClock.now
+        var schedule = HeartbeatSchedule(interval: .seconds(20), from: start)
+        #expect(!schedule.isDue(at: start + .milliseconds(19_999)))
+        #expect(schedule.isDue(at: start + .seconds(20)))
+        #expect(schedule.limit(.seconds(5), at: start) == .seconds(5))
+        #expect(schedule.limit(.seconds(5), at: start + .seconds(18)) == .seconds(2))
+        #expect(schedule.limit(.seconds(5), at: start + .seconds(30)) == .zero)
+        schedule.sent(at: start + .seconds(21))
+        #expect(!schedule.isDue(at: start + .seconds(40)))
+        #expect(schedule.limit(.seconds(60), at: start + .seconds(40)) == .seconds(1))
+        let none = HeartbeatSchedule(interval: .zero, from: start)
+        #expect(!none.isDue(at: start + .seconds(1_000)))
+        #expect(none.limit(.seconds(5), at: start + .seconds(1_000)) == .seconds(5))
+    }
+
+    @Test func confirmationsAreFoundByNumberUntilThereAreTooMany() {
+        var unconfirmed = UnconfirmedMessages(countMax: 3)
+        let ids = (0...5).map { MessageID("m\($0)") }
+        for tag in 1...3 { unconfirmed.add(ids[tag], tag: UInt64(tag)) }
+        #expect(unconfirmed.take(2, andAllBefore: false) == [ids[2]])
+        #expect(unconfirmed.take(2, andAllBefore: false) == [])
+        for tag in 4...5 { unconfirmed.add(ids[tag], tag: UInt64(tag)) }
+        // The first gave way to the fifth.
+        #expect(unconfirmed.take(4, andAllBefore: true) == [ids[3], ids[4]])
+        #expect(unconfirmed.take(.max, andAllBefore: true) == [ids[5]])
+        for tag in 10..<10_000 { unconfirmed.add(ids[0], tag: UInt64(tag)) }
+        #expect(unconfirmed.count == 3)
+    }
+
+    @Test func everyKindOfExchangeIsTriedOnceBeginningWithItsOtherDurability() {
+        typealias Exchange = BrokerObjects.Exchange
+        for (durable, automatic) in [(true, true), (true, false), (false, true), (false, false)] {
+            let kinds = Exchange(isDurable: durable, isAutoDeleted: automatic).alternatives
+            #expect(kinds[0] == Exchange(isDurable: durable, isAutoDeleted: automatic))
+            #expect(kinds[1] == Exchange(isDurable: !durable, isAutoDeleted: automatic))
+            #expect(kinds.count == 4)
+            for (index, kind) in kinds.enumerated() { #expect(!kinds[..<index].contains(kind)) }
+        }
+    }
+
     private func arguments(_ change: (inout MessagingSettings.ReplyQueue) -> Void) -> [String] {
         var queue = MessagingSettings.ReplyQueue()
         change(&queue)

@@ -60,6 +60,27 @@ enum BellhopOptions {
                 + "the end of its connection if the answer had begun, but that after 32 seconds at the earliest."
         ),
         own(
+            "nova_timeout_status",
+            .string(choices: ["504", "500"]),
+            "504",
+            "What a guest gets when Nova does not answer in time. 500, which Neutron's agent answered, also takes the "
+                + "place of 502 for an incomplete answer of Nova's."
+        ),
+        own(
+            "directory_away_status",
+            .string(choices: ["503", "500"]),
+            "503",
+            "What a guest gets when the control plane was away all the time that its request was held. Neutron's agent "
+                + "answered 500, which makes cloud-init give up."
+        ),
+        own(
+            "drain_seconds",
+            .float(min: 0, max: 600),
+            "7",
+            "Seconds for which an agent that is stopped finishes the requests it has taken. New ones wait for the next "
+                + "agent meanwhile, for hold_seconds at most, so keep this below."
+        ),
+        own(
             "xff_policy",
             .string(choices: ["last", "reject"]),
             "last",

@@ -103,8 +103,7 @@ enum RabbitOptions {
             "heartbeat_rate",
             .integer(min: 1),
             "3",
-            "How often within heartbeat_timeout_threshold a heartbeat is sent.",
-            noEffect: "four are sent within that time"
+            "How often within heartbeat_timeout_threshold a heartbeat is sent."
         ),
         rabbit(
             "rabbit_qos_prefetch_count",
@@ -155,6 +154,7 @@ enum RabbitOptions {
             .integer(min: 0),
             "0",
             "Messages of a quorum queue kept in memory, at most; 0 means any number.",
+            oldName: "rabbit_quroum_max_memory_length",
             since: "Zed"
         ),
         rabbit(
@@ -162,6 +162,7 @@ enum RabbitOptions {
             .integer(min: 0),
             "0",
             "Bytes of a quorum queue kept in memory, at most; 0 means any number.",
+            oldName: "rabbit_quroum_max_memory_bytes",
             since: "Zed"
         ),
         rabbit(
@@ -234,7 +235,7 @@ enum RabbitOptions {
 
     private static let onePair = "the agent keeps one connection open"
 
-    /// Every option may also stand in `DEFAULT`, and under its older name in both groups.
+    /// Options as old as Juno may also stand in `DEFAULT`, and under their older names in both groups.
     private static func rabbit(
         _ name: String,
         _ kind: Option.Kind,
@@ -246,7 +247,8 @@ enum RabbitOptions {
         until: String? = nil,
         noEffect: String? = nil
     ) -> Option {
-        var old = oldName.map { [Option.Name(group: group, name: $0), Option.Name(name: $0)] } ?? []
+        var old = oldName.map { [Option.Name(group: group, name: $0)] } ?? []
+        if let oldName, since == nil { old.append(Option.Name(name: oldName)) }
         // The newer ones were never in DEFAULT, where `ssl` or `hostname` could be anybody's.
         if ["rabbit_", "kombu_", "amqp_", "rpc_"].contains(where: name.hasPrefix), since == nil {
             old.append(Option.Name(name: name))

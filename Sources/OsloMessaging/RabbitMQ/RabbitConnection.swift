@@ -83,7 +83,10 @@ final class RabbitConnection {
         var ok = amqp_connection_close_ok_t()
         amqp_send_method(state, 0, amqp_method_number_t(AMQP_CONNECTION_CLOSE_OK_METHOD), &ok)
         // 403: user or password; 530: the virtual host.
-        return LinkError(text.isEmpty ? "closed with code \(code)" : text, isRefusal: code == 403 || code == 530)
+        return LinkError(
+            text.isEmpty ? "closed with code \(code)" : text,
+            code == 403 || code == 530 ? .loginRefused : .lost
+        )
     }
 
     /// Opens a channel, again after the broker has closed it.

@@ -7,7 +7,10 @@ struct RabbitConnector: BrokerConnector {
     let connectionName: String
     let version: String
 
-    func connect(to broker: MessagingSettings.Broker, replyQueue: String) throws(LinkError) -> any BrokerLink {
+    func connect(
+        to broker: MessagingSettings.Broker,
+        wanting wanted: BrokerObjects
+    ) throws(LinkError) -> any BrokerLink {
         let connection = try RabbitConnection()
         do {
             try open(connection, to: broker)
@@ -17,9 +20,8 @@ struct RabbitConnector: BrokerConnector {
                 connectionName: connectionName,
                 version: version
             ).run(on: connection)
-            let topology = RabbitTopology(settings: settings)
-            let queue = try topology.declare(on: connection, replyQueue: replyQueue)
-            return RabbitLink(connection, replyQueue: queue, bodyBytesMax: settings.replyBytesMax)
+            let objects = try RabbitTopology(settings: settings).declare(wanted, on: connection)
+            return RabbitLink(connection, objects, settings)
         } catch {
             connection.destroy()
             throw error

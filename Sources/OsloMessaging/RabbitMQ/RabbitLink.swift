@@ -3,18 +3,20 @@ import Glibc
 
 /// A connection that is logged in and consumes: librabbitmq behind the bus's protocol.
 final class RabbitLink: BrokerLink {
-    let replyQueue: String
+    let objects: BrokerObjects
 
     private let connection: RabbitConnection
     private let bodyBytesMax: Int
+    private var heartbeats: HeartbeatSchedule
     private var published: UInt64 = 0
     /// The message that arrives on each channel, which comes in parts.
     private var arriving: [amqp_channel_t: ArrivingMessage] = [:]
 
-    init(_ connection: RabbitConnection, replyQueue: String, bodyBytesMax: Int) {
+    init(_ connection: RabbitConnection, _ objects: BrokerObjects, _ settings: MessagingSettings) {
         self.connection = connection
-        self.replyQueue = replyQueue
-        self.bodyBytesMax = bodyBytesMax
+        self.objects = objects
+        bodyBytesMax = settings.replyBytesMax
+        heartbeats = HeartbeatSchedule(interval: settings.heartbeatInterval, from: .now)
     }
 
     func publish(_ publication: Publication) throws(LinkError) -> UInt64 {
@@ -61,7 +63,7 @@ final class RabbitLink: BrokerLink {
             pollfd(fd: amqp_get_sockfd(connection.state), events: Int16(POLLIN), revents: 0),
             pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0),
         ]
-        _ = poll(&entries, 2, time.pollMilliseconds)
+        _ = poll(&entries, 2, heartbeats.limit(time, at: .now).pollMilliseconds)
     }
 
     func close(deletesQueue: Bool) {
@@ -69,7 +71,7 @@ final class RabbitLink: BrokerLink {
         amqp_set_rpc_timeout(connection.state, &timeout)
         let arena = AMQPArena()
         if deletesQueue {
-            amqp_queue_delete(connection.state, RabbitConnection.receiving, arena.bytes(replyQueue), 0, 0)
+            amqp_queue_delete(connection.state, RabbitConnection.receiving, arena.bytes(objects.replyQueue), 0, 0)
         }
         amqp_connection_close(connection.state, AMQP_REPLY_SUCCESS)
         connection.destroy()
@@ -82,6 +84,7 @@ final class RabbitLink: BrokerLink {
     // MARK: Receiving
 
     func nextEvent() throws(LinkError) -> LinkEvent? {
+        if heartbeats.isDue(at: .now) { try sendHeartbeat() }
         while true {
             var frame = amqp_frame_t()
             var noTime = timeval()
@@ -92,6 +95,14 @@ final class RabbitLink: BrokerLink {
             defer { amqp_maybe_release_buffers(connection.state) }
             if let event = try event(frame) { return event }
         }
+    }
+
+    private func sendHeartbeat() throws(LinkError) {
+        var frame = amqp_frame_t()
+        frame.frame_type = UInt8(AMQP_FRAME_HEARTBEAT)
+        frame.channel = 0
+        try connection.check(amqp_send_frame(connection.state, &frame))
+        heartbeats.sent(at: .now)
     }
 
     private func event(_ frame: amqp_frame_t) throws(LinkError) -> LinkEvent? {
@@ -154,15 +165,18 @@ final class RabbitLink: BrokerLink {
             return .confirmed(tag: ack.delivery_tag, multiple: ack.multiple != 0)
         case AMQP_BASIC_NACK_METHOD:
             let nack = decoded.assumingMemoryBound(to: amqp_basic_nack_t.self).pointee
-            return .refused(tag: nack.delivery_tag, multiple: nack.multiple != 0)
+            return .rejected(tag: nack.delivery_tag, multiple: nack.multiple != 0)
         case AMQP_CONNECTION_BLOCKED_METHOD:
             return .blocked(reason: decoded.assumingMemoryBound(to: amqp_connection_blocked_t.self).pointee.reason.text)
         case AMQP_CONNECTION_UNBLOCKED_METHOD: return .unblocked
         case AMQP_BASIC_CANCEL_METHOD:
-            throw LinkError("the broker has cancelled the consumer of \(replyQueue)")
+            throw LinkError("the broker has cancelled the consumer of \(objects.replyQueue)")
         case AMQP_CHANNEL_CLOSE_METHOD:
             let close = decoded.assumingMemoryBound(to: amqp_channel_close_t.self).pointee
-            throw LinkError("the broker has closed the channel: \(close.reply_text.text)")
+            throw LinkError(
+                "the broker has closed the channel: \(close.reply_text.text)",
+                close.reply_code == RabbitTopology.accessRefused ? .denied : .lost
+            )
         case AMQP_CONNECTION_CLOSE_METHOD:
             throw connection.connectionClose(method)
         default: return nil

@@ -42,7 +42,7 @@ struct RabbitLogin {
         guard mechanisms.contains(name) else {
             throw LinkError(
                 "the broker does not offer \(name) but \(mechanisms.joined(separator: ", ")) (rabbit_login_method)",
-                isRefusal: true
+                .loginRefused
             )
         }
         let arena = AMQPArena()
@@ -109,9 +109,10 @@ struct RabbitLogin {
         one == 0 ? other : other == 0 ? one : min(one, other)
     }
 
-    /// Half of the wanted timeout: librabbitmq sends a heartbeat every half of the agreed time, and counts the broker
-    /// as lost after twice the time. So `heartbeat_timeout_threshold` means what it says. Zero turns heartbeats off,
-    /// whatever the broker offers.
+    /// Half of the wanted timeout: librabbitmq and RabbitMQ count the other side as lost after twice the agreed time,
+    /// so `heartbeat_timeout_threshold` means what it says. RabbitMQ sends a heartbeat every half of the agreed time;
+    /// librabbitmq would send one in all of it, too few to bear the loss of one, so `RabbitLink` sends more. Zero turns
+    /// heartbeats off, whatever the broker offers.
     static func heartbeat(offered: Int, _ timeout: Duration) -> Int {
         guard timeout > .zero else { return 0 }
         return smaller(offered, max(Int(timeout.components.seconds) / 2, 1))
@@ -134,7 +135,7 @@ struct RabbitLogin {
             case AMQP_STATUS_TIMEOUT: throw LinkError("no AMQP answer within \(settings.loginTimeout.inSeconds) s")
             case AMQP_STATUS_CONNECTION_CLOSED, AMQP_STATUS_SOCKET_CLOSED:
                 // Old brokers just hang up on wrong credentials, and all of them on TLS spoken to a plain port.
-                throw LinkError("the connection was closed during the login", isRefusal: true)
+                throw LinkError("the connection was closed during the login", .loginRefused)
             default: throw RabbitConnection.error(status)
             }
             guard frame.frame_type == AMQP_FRAME_METHOD else {
