@@ -265,7 +265,9 @@ let package = Package(
         tests("NovaMetadata"),
         tests("EmbeddedNova"),
         tests("BootStorm", ["RelayLoop"]),
-        tests("NamespaceProxy", ["OsloConfig"]),
+        tests("NamespaceProxy", ["OsloConfig", "HaproxyConfig", "RelayLoop"]),
+        tests("ListenerHandover", ["LinuxHost", "RelayLoop", "RequestPath"]),
+        tests("Standby"),
         tests("MetadataAgent", ["OsloConfig", "OsloLog"]),
     ],
     swiftLanguageModes: [.v6]

@@ -13,6 +13,7 @@ import contextlib
 import json
 import pathlib
 import shutil
+import signal
 import sys
 import time
 
@@ -35,7 +36,8 @@ FULL = {
 }
 QUICK = {
     **{"rounds": 1, "seconds": 0.3, "warm_up": 0.1, "slow_rounds": 1, "slow_seconds": 1.0, "slow_warm_up": 0.5},
-    **{"rate": 500, "paced_rounds": 1, "paced_seconds": 0.5, "gate_requests": 500, "gates": ["haproxy", "relay", "ours"]},
+    **{"rate": 500, "paced_rounds": 1, "paced_seconds": 0.5},
+    **{"gate_requests": 500, "gates": ["haproxy", "relay", "ours"]},
     **{"networks": [1, 20], "peer_networks": [1, 5], "scale_rounds": 1, "scale_seconds": 0.3},
     **{"idle": [0, 500]},
 }
@@ -87,11 +89,11 @@ def compare(workshop, plan, kinds):
         started = [stack.enter_context(kind(workshop)) for kind in kinds]
         memory = {contender.key: contender.memory_kib() for contender in started}
         common = {"say": say, "connections": 32}
-        fast = rounds.interleaved(started, tuple(rounds.MODES), plan["rounds"], plan["seconds"], plan["warm_up"], **common)
+        timing = (plan["rounds"], plan["seconds"], plan["warm_up"])
+        fast = rounds.interleaved(started, tuple(rounds.MODES), *timing, **common)
         say(f"paced, {plan['rate']} requests a second")
-        paced = rounds.interleaved(
-            started, ("new",), plan["paced_rounds"], plan["paced_seconds"], plan["warm_up"], rate=plan["rate"], **common
-        )
+        timing = (plan["paced_rounds"], plan["paced_seconds"], plan["warm_up"])
+        paced = rounds.interleaved(started, ("new",), *timing, rate=plan["rate"], **common)
     return {mode: cells(series) for mode, series in fast.items()}, {"new": cells(paced["new"])}, memory
 
 
@@ -163,6 +165,8 @@ def main():
         report.write(json.loads(options.report.read_text()), page, "# Performance\n")
         return 0
     began = time.monotonic()
+    # What was started is stopped then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         check_installation()
         compile_programs()
@@ -174,10 +178,10 @@ def main():
         return 1
     if options.gates:
         print(json.dumps(results["gates"], indent=1))
-        return 0
-    page.parent.mkdir(parents=True, exist_ok=True)
-    report.write(results, page, "# Performance\n")
-    say(f"{page} is written, after {time.monotonic() - began:.0f} s")
+    else:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        report.write(results, page, "# Performance\n")
+        say(f"{page} is written, after {time.monotonic() - began:.0f} s")
     wrong = [f"requests failed: {line}" for line in failures(results)]
     wrong += [
         f"a count is above its limit: {goal.text}: {goal.measured}, {goal.limit}"

@@ -238,7 +238,8 @@ static void run(struct flight *flights, int flight_count, double seconds, long r
     free(waiting);
     double taken = (now_ns() - begin) / 1e9;
     printf("{\"requests\": %ld, \"seconds\": %.6f, \"connects\": %ld, \"bytes\": %llu, "
-           "\"errors\": {\"refused\": %ld, \"reset\": %ld, \"early_end\": %ld, \"bad_answer\": %ld, \"timed_out\": %ld}, "
+           "\"errors\": {\"refused\": %ld, \"reset\": %ld, \"early_end\": %ld, \"bad_answer\": %ld, "
+           "\"timed_out\": %ld}, "
            "\"p50_us\": %.2f, \"p90_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f, \"max_us\": %.2f}\n",
         total.requests, taken, total.connects, (unsigned long long)total.bytes, total.refused, total.reset,
         total.early_end, total.bad_answer, total.timed_out, percentile(0.5), percentile(0.9), percentile(0.99),

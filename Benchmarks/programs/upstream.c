@@ -28,7 +28,8 @@ static void make_answer(void) {
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
         "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", BODY_BYTES);
     char *body = answer + answer_length;
-    int length = sprintf(body, "{\"uuid\": \"f2b1c0de-0000-4000-8000-000000000010\", \"name\": \"web\", \"filler\": \"");
+    int length = sprintf(body,
+        "{\"uuid\": \"f2b1c0de-0000-4000-8000-000000000010\", \"name\": \"web\", \"filler\": \"");
     memset(body + length, 'x', BODY_BYTES - length - 2);
     memcpy(body + BODY_BYTES - 2, "\"}", 2);
     answer_length += BODY_BYTES;

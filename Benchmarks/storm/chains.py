@@ -13,7 +13,6 @@ from cloud import SECRET, Program, StormError, children, programs, wire
 from Harness import personality
 
 REFERENCE = "/usr/bin/neutron-metadata-agent"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 PROXY = """\
 global
@@ -77,7 +76,11 @@ class Chain:
         for pid in self.proxies:
             programs.end_process(pid)
         if self.agent:
+            # The Python agent's workers would outlive it for a while, and so would its own way of stopping.
+            workers = children(self.agent.pid)
             self.agent.kill()
+            for pid in workers:
+                programs.end_process(pid, 0.1)
         self.log.close()
 
     # MARK: The agent
@@ -189,15 +192,15 @@ class Control(Chain):
 
 
 def cpu_seconds(pids):
-    """User and system time of these processes so far."""
+    """User and system time of these processes' threads so far, by the scheduler's own nanoseconds."""
     total = 0
     for pid in pids:
-        try:
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+        for thread in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total += int(thread.read_text().split()[0])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return total / 1e9
 
 
 def missing():

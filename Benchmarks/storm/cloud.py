@@ -57,6 +57,12 @@ class Plan:
     def instance_id(self, guest):
         return f"f2b1c0de-0000-4000-8000-{guest:012x}"
 
+    def guest_of_address(self):
+        """The number of the guest at each address."""
+        return {
+            self.guest_address(guest % self.networks, guest // self.networks): guest for guest in range(self.guests)
+        }
+
     def targets(self):
         """The words of `bellhop storm` that say where and from where."""
         words = []
@@ -131,7 +137,7 @@ class Nova:
     """Our C program. It can come late, and come again."""
 
     def __init__(self, folder, milliseconds, slow=None, before=()):
-        """`slow` is (every so manieth instance, its milliseconds)."""
+        """`slow` is (every so manieth instance, for which document, how many milliseconds)."""
         self.folder, self.before = folder, before
         self.port = wire.free_port()
         self.table = folder / "nova.table"
@@ -194,7 +200,8 @@ class Neutron:
         ports = plan.ports() if has_ports else []
         self.server = bus.servers.start(url, delay=lookup_milliseconds / 1000, ports=ports)
         self.wire = harness.Wire(bus.broker.port)
-        self.url = harness.url(harness.HOST, self.wire.port, vhost=vhost)
+        # The broker's other user has a password that oslo.messaging's own URL parser breaks at.
+        self.url = harness.url(harness.HOST, self.wire.port, harness.SERVER, harness.SERVER_PASSWORD, vhost)
 
     def bring_ports(self):
         self.server.change(ports=self.plan.ports())
@@ -205,7 +212,7 @@ class Neutron:
 
 
 def pin(pid, cpus):
-    """All threads of the process and of those that it started and that are still its children."""
+    """Gives these CPUs to all threads of the process and of its descendants."""
     for each in [pid, *children(pid)]:
         words = ["taskset", "-a", "-c", "-p", ",".join(map(str, cpus)), str(each)]
         subprocess.run(words, capture_output=True, check=False)

@@ -1,10 +1,11 @@
 /* Nova's metadata API for storms: documents from a table, each answer after a fixed time, slower for some instances.
  *
- *     nova PORT TABLE MILLISECONDS [EVERY SLOW_MILLISECONDS]
+ *     nova PORT TABLE MILLISECONDS [EVERY ITEM SLOW_MILLISECONDS]
  *
  * TABLE is records of one line, `TARGET STATUS BYTES TYPE`, and so many bytes. Where a document has PLACEHOLDER, the
  * asker's own id is put (X-Instance-ID). Instances whose number, the last twelve digits of that id, is a multiple of
- * EVERY wait SLOW_MILLISECONDS. One thread, one epoll set; keeps connections open; GET only; ends with SIGTERM.
+ * EVERY wait SLOW_MILLISECONDS for the documents that have ITEM in their name. One thread, one epoll set; keeps
+ * connections open; GET only; ends with SIGTERM.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,7 +25,8 @@
 
 #define PLACEHOLDER "00000000-0000-0000-0000-000000000000"
 
-enum { ID_BYTES = 36, HEAD_MAX = 16384, ANSWER_MAX = 1 << 17, DOCUMENTS_MAX = 256, CONNECTIONS_MAX = 65536, EVENTS = 256 };
+enum { ID_BYTES = 36, HEAD_MAX = 16384, ANSWER_MAX = 1 << 17, DOCUMENTS_MAX = 256, CONNECTIONS_MAX = 65536 };
+enum { EVENTS = 256 };
 
 struct document {
     char target[256];
@@ -59,6 +61,7 @@ static int document_count, epoll, timer;
 static struct connection *connections[CONNECTIONS_MAX];
 static struct queue queues[2];
 static long every;
+static const char *item;
 static volatile sig_atomic_t is_over;
 
 static void fail(const char *what) {
@@ -72,7 +75,8 @@ static uint64_t now(void) {
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static void make(struct document *document, const char *target, int status, const char *type, const char *body, size_t count) {
+static void make(struct document *document, const char *target, int status, const char *type, const char *body,
+                 size_t count) {
     char head[512];
     int size = snprintf(head, sizeof head, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", status,
                         status == 200 ? "OK" : "Not Found", type, count);
@@ -162,8 +166,9 @@ static void take(int descriptor, const char *head) {
     memcpy(waiting.id, header, ID_BYTES);
     char digits[13] = {0};
     memcpy(digits, waiting.id + ID_BYTES - 12, 12);
-    struct queue *queue = &queues[every && strtol(digits, NULL, 16) % every == 0];
     waiting.document = find(target + 1, (size_t)(end - target - 1));
+    int is_slow = every && strtol(digits, NULL, 16) % every == 0 && strstr(waiting.document->target, item);
+    struct queue *queue = &queues[is_slow];
     waiting.due = now() + queue->delay;
     /* One request at a time on a connection, so this is never full. */
     queue->slots[(queue->first + queue->count++) % CONNECTIONS_MAX] = waiting;
@@ -208,13 +213,14 @@ static void stop(int number) {
 }
 
 int main(int count, char **words) {
-    if (count != 4 && count != 6) return 2;
+    if (count != 4 && count != 7) return 2;
     signal(SIGTERM, stop);
     load(words[2]);
     queues[0].delay = (uint64_t)atol(words[3]) * 1000000u;
-    if (count == 6) {
+    if (count == 7) {
         every = atol(words[4]);
-        queues[1].delay = (uint64_t)atol(words[5]) * 1000000u;
+        item = words[5];
+        queues[1].delay = (uint64_t)atol(words[6]) * 1000000u;
     }
     for (int index = 0; index < 2; index++) queues[index].slots = calloc(CONNECTIONS_MAX, sizeof(struct waiting));
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;

@@ -49,7 +49,8 @@ def evaluate(results):
     for other, limit in (("python-cached", 20), ("python", 200)):
         for mode in ("new", "keep"):
             chain = "Neutron's chain, cache on" if other == "python-cached" else "Neutron's chain, default"
-            least(f"requests/s to those of {chain}, {names[mode]}", limit, results["throughput"].get(other, {}).get(mode))
+            value = results["throughput"].get(other, {}).get(mode)
+            least(f"requests/s to those of {chain}, {names[mode]}", limit, value)
     for kind, title in (("rounds", "as fast as it goes"), ("paced", "at a fixed rate")):
         most(f"p99 to that of haproxy's hop, new connection, {title}", 1.0, ratio("new", "haproxy", "p99_us", kind))
     gates = results.get("gates", {}).get("ours")

@@ -72,6 +72,16 @@ class TunedHaproxy(Contender):
     key = "haproxy-tuned"
     title = "haproxy, tuned"
 
+    @property
+    def connections_max(self):
+        # Two descriptors for each, and some for itself.
+        return min(self.workshop.files_max // 2 - 200, 20_000)
+
+    @property
+    def idle_max(self):
+        # Close to the limit it turns slow.
+        return min(self.connections_max - 1_500, 10_000)
+
     def begin(self):
         fields = "\n".join(f"    http-request set-header {name} {value}" for name, value in NOVA_FIELDS.items())
         file = self.folder / "haproxy.cfg"
@@ -79,7 +89,7 @@ class TunedHaproxy(Contender):
             f"""\
 global
     nbthread 1
-    maxconn {min(self.workshop.files_max // 2 - 200, 20_000)}
+    maxconn {self.connections_max}
 
 defaults
     mode http
@@ -115,9 +125,8 @@ class TunedNginx(Contender):
 
     def begin(self):
         fields = "\n".join(f"            proxy_set_header {name} {value};" for name, value in NOVA_FIELDS.items())
-        temporary = "\n".join(
-            f"    {name}_temp_path {self.folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = "\n".join(f"    {kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         file = self.folder / "nginx.conf"
         file.write_text(
             f"""\

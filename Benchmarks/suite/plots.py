@@ -9,8 +9,12 @@ FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
 
 def _text(x, y, words, size=12, anchor="start", more=""):
-    words = html.escape(str(words))
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" {FONT} fill="#222" {more}>{words}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
+    return f'<text {place} {FONT} fill="#222" {more}>{html.escape(str(words))}</text>'
+
+
+def _line(x1, y1, x2, y2, more='stroke="#ddd"'):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {more}/>'
 
 
 def _document(width, height, title, parts):
@@ -37,7 +41,7 @@ def _number(value):
     return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
 
 
-def bars(title, unit, groups, is_log=False, note=""):
+def bars(title, unit, groups, is_log=False):
     """Horizontal bars. `groups` is [(label, is_ours, [(series, value, low, high), ...]), ...]."""
     left, right, top, row = 320, 80, 64, 17
     series = list(dict.fromkeys(name for _, _, values in groups for name, *_ in values))
@@ -61,7 +65,7 @@ def bars(title, unit, groups, is_log=False, note=""):
         parts.append(_text(x + 16, 48, name, 12))
     for tick in ticks:
         x = place(tick)
-        parts.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="#ddd"/>')
+        parts.append(_line(x, top, x, bottom))
         parts.append(_text(x, bottom + 15, _number(tick), 11, "middle"))
     y = top + 6
     for label, is_ours, values in groups:
@@ -77,13 +81,11 @@ def bars(title, unit, groups, is_log=False, note=""):
                 if low and high:
                     middle = y + (row - 4) / 2
                     end = max(x, place(high))
-                    parts.append(
-                        f'<line x1="{place(low):.1f}" y1="{middle}" x2="{place(high):.1f}" y2="{middle}" stroke="#222"/>'
-                    )
+                    parts.append(_line(place(low), middle, place(high), middle, 'stroke="#222"'))
                 parts.append(_text(end + 5, y + row - 7, _number(value), 11))
             y += row
         y += 12
-    parts.append(_text(left, bottom + 34, unit + (f"; {note}" if note else ""), 12))
+    parts.append(_text(left, bottom + 34, unit, 12))
     return _document(width, height, title, parts)
 
 
@@ -104,7 +106,7 @@ def lines(title, unit, across, curves):
     parts = []
     for tick in ticks:
         y = place(1, tick)[1]
-        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#ddd"/>')
+        parts.append(_line(left, y, right, y))
         parts.append(_text(left - 6, y + 4, _number(tick), 11, "end"))
     for stop in stops:
         parts.append(_text(place(stop, 0)[0], bottom + 16, f"{stop:,}", 11, "middle"))
@@ -116,7 +118,7 @@ def lines(title, unit, across, curves):
         for x, y in (place(*point) for point in curve):
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>')
         y = top + 20 * index
-        parts.append(f'<line x1="{right + 16}" y1="{y}" x2="{right + 36}" y2="{y}" stroke="{colour}" stroke-width="{thickness}"/>')
+        parts.append(_line(right + 16, y, right + 36, y, f'stroke="{colour}" stroke-width="{thickness}"'))
         parts.append(_text(right + 42, y + 4, label, 12))
     parts.append(_text((left + right) / 2, bottom + 36, across, 12, "middle"))
     parts.append(_text(left, top - 12, unit, 12))

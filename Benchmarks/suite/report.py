@@ -54,8 +54,8 @@ class Report:
         return (
             "## The run\n\n"
             f"- {machine['date']}, commit {machine['commit'] or 'unknown'}, `{machine['command']}`\n"
-            f"- {machine['processor']}, {machine['cpus']} CPUs, {machine['memory_gib']} GiB; {machine['system']}, Linux "
-            f"{machine['kernel']}, TCP congestion control {machine['congestion_control']}; load average at the start "
+            f"- {machine['processor']}, {machine['cpus']} CPUs, {machine['memory_gib']} GiB; {machine['system']}, "
+            f"Linux {machine['kernel']}, TCP congestion control {machine['congestion_control']}; load average at the start "
             f"{machine['load_average']:.2f}\n"
             f"- {machine['swift']}\n" + "".join(f"- {version}\n" for version in versions)
         )
@@ -69,7 +69,8 @@ class Report:
 
     def one_after_the_other(self):
         parts = [
-            f"## As fast as it goes\n\n32 requests in flight. Medians of {self.results['plan']['rounds']} rounds; "
+            f"## As fast as it goes\n\n32 requests in flight. Medians of {self.results['plan']['rounds']} rounds, "
+            "with the least and the most; "
             "ratios are medians of the rounds' own ratios.\n\n"
             f"![CPU per request]({self.pictures}/cpu.svg)\n\n![Requests per second]({self.pictures}/throughput.svg)\n"
         ]
@@ -115,7 +116,7 @@ class Report:
         ]
         header = ("", "p50 µs", "p90 µs", "p99 µs", "p99.9 µs", "p99 to haproxy", "CPU µs per request")
         return (
-            f"## At {rate:,} requests a second\n\nA new connection each, none of the relays anywhere near its limit: "
+            f"## At {rate:,} requests a second\n\nA new connection each, none of the relays near its limit: "
             "what a guest waits. A request that starts late counts from when it was due.\n\n"
             f"![Latency]({self.pictures}/latency.svg)\n\n" + table(header, rows)
         )
@@ -135,14 +136,14 @@ class Report:
             header += [f"{what} new", "close", "kept"]
         parts = [
             "## What noise cannot move\n\nPer request: system calls (strace), heap allocations with 32 in flight "
-            "(counted in a preloaded library) and user instructions (callgrind). Of the whole chain this is the agent; "
-            "the proxies wait.\n\n" + table(header, rows)
+            "(counted in a preloaded library) and user instructions (callgrind). Of the whole chain this is the "
+            "agent; the proxies wait.\n\n" + table(header, rows)
         ]
         parts.append("System calls of the whole chain, by name, 32 in flight:\n")
         for mode in MODES:
             calls = {name: count for name, count in gates["ours"]["calls"][mode]["32"].items() if name != "total"}
-            listed = ", ".join(f"{name} {count:.2f}" for name, count in sorted(calls.items(), key=lambda item: -item[1]))
-            parts.append(f"- {SHORT[mode]}: {listed}")
+            ordered = sorted(calls.items(), key=lambda item: -item[1])
+            parts.append(f"- {SHORT[mode]}: " + ", ".join(f"{name} {count:.2f}" for name, count in ordered))
         functions = gates["ours"]["functions"]["close"]
         parts.append(
             "\n<details><summary>Where the instructions of a request on a new connection go</summary>\n\n"
@@ -231,58 +232,69 @@ class Report:
 
     def drawings(self):
         """{file name: SVG}"""
-        results, found = self.results, {}
-        fast = [key for key in results["rounds"]["new"] if not key.startswith("python")]
-        plain = {key: title.replace("*", "") for key, title in self.names.items()}
-        def label(key, mode, name):
-            return f"{plain[key]}, {SHORT[mode]}" if name == "networks" else plain[key]
-
-        groups = []
-        for key in fast:
-            cells = [(SHORT[mode].replace("`", ""), results["rounds"][mode][key]) for mode in MODES]
-            bars = [(name, cell["cpu_us"], cell["low"], cell["high"]) for name, cell in cells]
-            groups.append((plain[key], key == "ours", bars))
-        found["cpu.svg"] = plots.bars("CPU per request", "µs, all processes of the chain", groups, note="less is better")
-        groups = [
-            (
-                plain[key],
-                key == "ours",
-                [
-                    (SHORT[mode].replace("`", ""), cell[key]["per_second"], None, None)
-                    for mode, cell in results["rounds"].items()
-                    if key in cell and cell[key]["per_second"]
-                ],
+        found = {}
+        if self.results["rounds"]:
+            found["cpu.svg"] = plots.bars(
+                "CPU per request",
+                "µs, all processes of the chain; less is better",
+                self._bars("cpu_us", with_slow=False),
             )
-            for key in results["rounds"]["new"]
-        ]
-        found["throughput.svg"] = plots.bars(
-            "Requests per second, the relay on one CPU", "requests/s, logarithmic", groups, True, "more is better"
-        )
-        groups = [
-            (
-                plain[key],
-                key == "ours",
-                [(name, cell[field], None, None) for name, field in (("p50", "p50_us"), ("p99", "p99_us"), ("p99.9", "p999_us"))],
+            found["throughput.svg"] = plots.bars(
+                "Requests per second, the relay on one CPU",
+                "requests/s, logarithmic; more is better",
+                self._bars("per_second", with_slow=True),
+                is_log=True,
             )
-            for key, cell in results.get("paced", {}).get("new", {}).items()
-        ]
-        if groups:
-            rate = results["plan"]["rate"]
+        if self.results.get("paced"):
             found["latency.svg"] = plots.bars(
-                f"Latency at {rate:,} requests a second, a new connection each", "µs, logarithmic", groups, True, "less is better"
+                f"Latency at {self.results['plan']['rate']:,} requests a second, a new connection each",
+                "µs, logarithmic; less is better",
+                self._latencies(),
+                is_log=True,
             )
-        for name, across in (("networks", "networks"), ("idle", "idle connections")):
-            if not results.get(name):
-                continue
-            curves = [
-                (label(key, mode, name), key == "ours", [(int(count), cell[mode]["cpu_us"]) for count, cell in counts.items()])
-                for key, counts in results[name].items()
-                for mode in ("new", "keep")
-                if name == "networks" or mode == "new"
-            ]
-            more = "" if name == "networks" else ", a new connection each"
-            found[f"{name}.svg"] = plots.lines(f"CPU per request over {across}{more}", "µs per request", across, curves)
+        if self.results.get("networks"):
+            curves = self._curves("networks", ("new", "keep"))
+            found["networks.svg"] = plots.lines("CPU per request over networks", "µs per request", "networks", curves)
+        if self.results.get("idle"):
+            curves = self._curves("idle", ("new",))
+            title = "CPU per request over idle connections, a new connection each"
+            found["idle.svg"] = plots.lines(title, "µs per request", "idle connections", curves)
         return found
+
+    def _plain(self, key):
+        return self.names[key].replace("*", "")
+
+    def _bars(self, name, with_slow):
+        """A group per contender, a bar per kind of run."""
+        groups = []
+        for key in self.results["rounds"]["new"]:
+            bars = []
+            for mode, cells in self.results["rounds"].items():
+                cell = cells.get(key)
+                if cell and cell[name]:
+                    span = (cell["low"], cell["high"]) if name == "cpu_us" else (None, None)
+                    bars.append((SHORT[mode].replace("`", ""), cell[name], *span))
+            if bars and (with_slow or not key.startswith("python")):
+                groups.append((self._plain(key), key == "ours", bars))
+        return groups
+
+    def _latencies(self):
+        shown = (("p50", "p50_us"), ("p99", "p99_us"), ("p99.9", "p999_us"))
+        return [
+            (self._plain(key), key == "ours", [(name, cell[field], None, None) for name, field in shown])
+            for key, cell in self.results["paced"]["new"].items()
+        ]
+
+    def _curves(self, name, modes):
+        return [
+            (
+                f"{self._plain(key)}, {SHORT[mode]}" if len(modes) > 1 else self._plain(key),
+                key == "ours",
+                [(int(count), cell[mode]["cpu_us"]) for count, cell in counts.items()],
+            )
+            for key, counts in self.results[name].items()
+            for mode in modes
+        ]
 
 
 def write(results, page, prose):

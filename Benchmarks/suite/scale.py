@@ -12,8 +12,6 @@ from .workshop import BenchError
 
 # Guests per network: enough addresses for runs of seconds, spread over all networks.
 GUESTS = 4
-# A listener that Neutron's file describes takes 1,024 connections.
-IDLE_PER_NETWORK = 900
 
 
 class SmallGuests(Chain):
@@ -63,38 +61,35 @@ def summary(series: Series):
 
 
 def over_idle_connections(workshop, counts, rounds, seconds):
-    """{contender's key: {idle connections: {mode: {...}, "bytes_each": ...}}}"""
+    """{contender's key: {idle connections: {mode: {...}, "bytes_each": ...}}}. `counts` are in rising order."""
     result = {}
-    networks = -(-max(counts) // IDLE_PER_NETWORK)
-    for kind, arguments in (
-        (Chain, {"networks": networks}),
-        (NeutronHaproxy, {}),
-        (TunedHaproxy, {}),
-        (TunedNginx, {}),
-        (BareRelay, {}),
-    ):
-        wanted = [count for count in counts if count <= kind.idle_max * arguments.get("networks", 1)]
-        runs = {count: {"new": Series(), "keep": Series(), "bytes": []} for count in wanted}
-        with kind(workshop, **arguments) as contender:
+    for kind in (Chain, NeutronHaproxy, TunedHaproxy, TunedNginx, BareRelay):
+        # As many networks as it takes; only the whole chain serves several with one process.
+        networks = -(-max(counts) // kind.idle_max) if kind is Chain else 1
+        with kind(workshop, networks) as contender:
+            wanted = sorted({min(count, contender.idle_max * networks) for count in counts})
+            runs = {count: {"new": Series(), "keep": Series(), "bytes": []} for count in wanted}
             workshop.load(contender.targets, "keep", seconds=0.3)
+            settle(contender)
+            fresh = contender.memory_kib()["private"]
             for number in range(rounds):
                 for count in wanted:
                     workshop.say(f"{kind.key} with {count} idle connections, round {number + 1} of {rounds}")
-                    one_idle_run(workshop, contender, count, seconds, runs[count])
+                    # Later, what the process keeps of the rounds before would count too.
+                    one_idle_run(workshop, contender, count, seconds, runs[count], fresh if number == 0 else None)
         result[kind.key] = {
             count: {
                 "new": summary(found["new"]),
                 "keep": summary(found["keep"]),
-                "bytes_each": statistics.median(found["bytes"]) if found["bytes"] else None,
+                "bytes_each": found["bytes"][0] if found["bytes"] else None,
             }
             for count, found in runs.items()
         }
     return result
 
 
-def one_idle_run(workshop, contender, count, seconds, found):
-    settle(contender)
-    before = contender.memory_kib()["private"]
+def one_idle_run(workshop, contender, count, seconds, found, fresh):
+    """`fresh` is the memory of the fresh process in KiB, if this run is to tell what a connection takes."""
     with workshop.hold(contender.targets, count) if count else contextlib.nullcontext() as holder:
         if holder and holder.count != count:
             raise BenchError(f"{contender.title}: {holder.count} of {count} connections had an answer")
@@ -102,7 +97,8 @@ def one_idle_run(workshop, contender, count, seconds, found):
             # Buffers may be kept for a moment after an answer.
             time.sleep(2.5)
             settle(contender)
-            found["bytes"].append((contender.memory_kib()["private"] - before) * 1024 / count)
+            if fresh is not None:
+                found["bytes"].append((contender.memory_kib()["private"] - fresh) * 1024 / count)
         for mode in ("new", "keep"):
             found[mode].runs.append(one_run(contender, mode, seconds))
     settle(contender)

@@ -61,7 +61,7 @@ public struct EmbeddedNovaServer: Service {
 
     /// Serves until graceful shutdown or cancellation.
     ///
-    /// - Throws: if the address cannot be listened to.
+    /// - Throws: `ListenError` if the address cannot be listened to.
     public func run() async throws {
         let application = Application(
             responder: responder,
@@ -84,7 +84,21 @@ public struct EmbeddedNovaServer: Service {
         defer {
             if case .unix(let path) = address { unlink(path) }
         }
-        try await application.run()
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ListenError(address: description, code: error.errnoCode)
+        }
+    }
+
+    /// The address cannot be listened to.
+    public struct ListenError: Error, CustomStringConvertible {
+        public let address: String
+        public let code: CInt
+
+        public var description: String {
+            "The \(address) cannot start: \(String(cString: strerror(code))). Choose another address or stop who has it."
+        }
     }
 
     private var bindAddress: BindAddress {

@@ -27,6 +27,8 @@ public enum BodyStep: Hashable, Sendable {
 public struct BodyReader: Sendable {
     /// The longest line with a chunk size, extensions included and without its line end.
     public static let chunkLineBytesMax = 4_096
+    /// All chunk extensions together, without their semicolons: nobody needs any (RFC 9112, section 7.1.1).
+    public static let extensionBytesMax = 65_536
     /// All trailer lines together, with their line ends and the empty line that closes them.
     public static let trailerBytesMax = 8_192
 

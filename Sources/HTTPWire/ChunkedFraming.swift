@@ -23,6 +23,7 @@ struct ChunkedFraming: Sendable {
     private var place = Place.firstDigit
     private var size: UInt64 = 0
     private var lineBytes = 0
+    private var extensionBytes = 0
     private var trailerBytes = 0
 
     /// Bytes of the current chunk that have not come yet; 0 in the middle of framing.
@@ -89,6 +90,8 @@ struct ChunkedFraming: Sendable {
             size = size << 4 | digit
         } else if place == .chunkExtension {
             guard !isControl(byte) || byte == Octet.tab else { throw .malformed(.chunkSize) }
+            extensionBytes += 1
+            guard extensionBytes <= BodyReader.extensionBytesMax else { throw .malformed(.chunkLineTooLong) }
         } else if byte == UInt8(ascii: ";") {
             place = .chunkExtension
         } else if isBlank(byte) {

@@ -9,7 +9,7 @@ extension ConfigReader {
                 )
             }
             if let log = try readLog(arguments) { global.logs.append(log) }
-        case "log-tag": global.logTag = try value(keyword, arguments, "a tag for use in syslog")
+        case "log-tag": global.logTag = try logTag(keyword, arguments)
         case "user": global.user = try value(keyword, arguments, "the name of a user")
         case "group": global.group = try value(keyword, arguments, "the name of a group")
         case "uid", "gid":
@@ -92,6 +92,17 @@ extension ConfigReader {
             throw Fault(.badArgument, "'log' : socket path \(quoted(path)) too long (max \(Self.socketPathBytesMax)).")
         }
         return HaproxyLog(path: path, facility: facility, level: level)
+    }
+
+    func logTag(_ keyword: String, _ arguments: ArraySlice<String>) throws(Fault) -> String {
+        let tag = try value(keyword, arguments, "a tag for use in syslog")
+        guard tag.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw Fault(
+                .badArgument,
+                "'\(keyword)' \(quoted(tag)) has control characters, which would end a line of the log."
+            )
+        }
+        return tag
     }
 
     private func readLevel(_ name: String?) throws(Fault) -> Int? {

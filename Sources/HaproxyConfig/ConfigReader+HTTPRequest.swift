@@ -84,17 +84,22 @@ extension ConfigReader {
         proxy.tracks.append(ProxySection.Track(table: words.count == 3 ? words[2] : proxy.name, line: line))
     }
 
-    /// `[deny_status N] if { src_http_req_rate(TABLE) gt N }`.
+    /// `deny_status 429 if { src_http_req_rate(TABLE) gt N }`.
     private func readDenial(_ arguments: ArraySlice<String>, _ proxy: inout ProxySection) throws(Fault) {
         var rest = arguments
+        // haproxy's own default is 403.
         var status = 403
         if rest.first == "deny_status" {
             rest.removeFirst()
             let word = rest.popFirst() ?? ""
             status = try ConfigNumber.read(word, "http-request deny deny_status", in: 200...599)
-            guard Self.denialStatuses.contains(status) else {
-                throw Fault(.badArgument, "'http-request deny' : unexpected status code '\(status)'; Neutron uses 429.")
-            }
+        }
+        guard status == 429 else {
+            throw Fault(
+                .unsupported,
+                "'http-request deny' answers \(status); a guest that asks too often is told so here with "
+                    + "'deny_status 429' only."
+            )
         }
         let words = Array(rest)
         let fetch = "src_http_req_rate"
@@ -124,17 +129,11 @@ extension ConfigReader {
             ProxySection.Denial(
                 table: table.isEmpty ? proxy.name : String(table.dropFirst().dropLast()),
                 requestsMax: requestsMax,
-                status: status,
                 tracksBefore: proxy.tracks.count,
                 line: line
             )
         )
     }
-
-    /// Those that haproxy has a page for.
-    private static let denialStatuses: Set<Int> = [
-        200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 421, 422, 425, 429, 500, 501, 502, 503, 504,
-    ]
 
     /// `type ip|ipv6 size N [expire T] [nopurge] [store http_req_rate(T)[,…]]`.
     mutating func readTable(_ arguments: ArraySlice<String>) throws(Fault) -> ProxySection.Table {

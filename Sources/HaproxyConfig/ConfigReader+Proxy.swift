@@ -21,7 +21,7 @@ extension ConfigReader {
             } else if let log = try readLog(arguments) {
                 settings.logs.append(log)
             }
-        case "log-tag": settings.logTag = try value(keyword, arguments, "a tag for use in syslog")
+        case "log-tag": settings.logTag = try logTag(keyword, arguments)
         case "maxconn":
             let count = try value(keyword, arguments, "a whole number")
             let number = try ConfigNumber.read(count, keyword, in: 0...Int(Int32.max))
@@ -97,8 +97,8 @@ extension ConfigReader {
         }
     }
 
-    /// Each costs a descriptor; the agents write two.
-    private static let bindsMax = 64
+    /// As many as can be handed to the agent in one message; the agents write two.
+    private static let bindsMax = 8
 
     private mutating func readTimeout(
         _ arguments: ArraySlice<String>,

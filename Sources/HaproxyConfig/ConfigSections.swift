@@ -72,11 +72,10 @@ struct ProxySection {
         let line: Int
     }
 
-    /// A `deny` rule: above `requestsMax` in this table, the answer is `status`.
+    /// A `deny` rule: above `requestsMax` in this table, the answer is 429.
     struct Denial {
         let table: String
         let requestsMax: Int
-        let status: Int
         /// How many `track-sc` rules of the section stood before it.
         let tracksBefore: Int
         let line: Int

@@ -61,7 +61,7 @@ extension HaproxyConfigError: CustomStringConvertible {
     }
 }
 
-/// Something that was read and has no effect here, or was repaired: for the log, at level info.
+/// Something that was read and has no effect here, or was repaired: for the log, at level debug.
 public struct HaproxyNotice: Hashable, Sendable, CustomStringConvertible {
     public let file: String
     public let line: Int

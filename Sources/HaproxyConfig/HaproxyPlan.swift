@@ -75,6 +75,12 @@ public struct HaproxyLog: Hashable, Sendable {
     /// The least important level that is written, syslog's number: 0 (`emerg`) to 7 (`debug`). Lines about requests
     /// are 6 (`info`).
     public let level: Int
+
+    public init(path: String, facility: Int, level: Int) {
+        self.path = path
+        self.facility = facility
+        self.level = level
+    }
 }
 
 /// Neutron's `[metadata_rate_limiting]` as its template writes it: tables, what is counted in them, and when to deny.
@@ -97,8 +103,6 @@ public struct HaproxyRateLimit: Hashable, Sendable {
         public let milliseconds: Int
         /// A request that makes the count larger than this is denied.
         public let requestsMax: Int
-        /// The status of the denial, 429 with Neutron.
-        public let status: Int
         /// Source addresses that are remembered at once.
         public let entriesMax: Int
         /// An address that was not seen for so long is forgotten; nil: only when the table is full.
@@ -106,6 +110,6 @@ public struct HaproxyRateLimit: Hashable, Sendable {
     }
 
     public let addressFamily: AddressFamily
-    /// In the order of the rules: the first that is exceeded decides the status. One to three.
+    /// In the order of the rules. One to three; whoever exceeds any of them gets 429.
     public let windows: [Window]
 }

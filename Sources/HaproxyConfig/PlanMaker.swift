@@ -187,7 +187,6 @@ private struct PlanMaker {
                     HaproxyRateLimit.Window(
                         milliseconds: period,
                         requestsMax: denial.requestsMax,
-                        status: denial.status,
                         entriesMax: table.entriesMax,
                         expiryMilliseconds: table.expiryMilliseconds
                     )

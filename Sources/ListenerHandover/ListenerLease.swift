@@ -15,18 +15,30 @@ public final class ListenerLease {
         case unavailable(CInt)
         /// The agent does not want them.
         case refused(String)
+        /// Something else came up while waiting for the answer.
+        case interrupted
     }
 
     /// Offers the sockets and waits for the agent's answer.
     ///
-    /// - Parameter milliseconds: how long to wait for it.
+    /// - Parameters:
+    ///   - milliseconds: how long to wait for it.
+    ///   - other: a descriptor that ends the waiting when it is readable: a signal must not wait for an agent that
+    ///     hangs.
     public convenience init(
         _ offer: ListenerOffer,
         descriptors: [CInt],
         agentPath: String,
-        milliseconds: Int
+        milliseconds: Int,
+        unlessReadable other: CInt
     ) throws(Failure) {
-        try self.init(offer: offer.bytes, descriptors: descriptors, agentPath: agentPath, milliseconds: milliseconds)
+        try self.init(
+            offer: offer.bytes,
+            descriptors: descriptors,
+            agentPath: agentPath,
+            milliseconds: milliseconds,
+            unlessReadable: other
+        )
     }
 
     /// The same with the bytes of an offer that was made before.
@@ -34,7 +46,8 @@ public final class ListenerLease {
         offer: [UInt8],
         descriptors: [CInt],
         agentPath: String,
-        milliseconds: Int
+        milliseconds: Int,
+        unlessReadable other: CInt
     ) throws(Failure) {
         guard let socket = PacketSocket.connect(to: agentPath) else { throw .unavailable(errno) }
         guard socket.send(offer, descriptors: descriptors) else {
@@ -42,10 +55,14 @@ public final class ListenerLease {
             socket.close()
             throw .unavailable(reason)
         }
-        var entry = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, CInt(clamping: milliseconds)) > 0 else {
+        var entries = [socket.descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard poll(&entries, nfds_t(entries.count), CInt(clamping: milliseconds)) > 0 else {
             socket.close()
             throw .unavailable(ETIMEDOUT)
+        }
+        guard entries[0].revents != 0 else {
+            socket.close()
+            throw .interrupted
         }
         guard case .message(let bytes, let unwanted) = socket.receive(bytesMax: ListenerReply.bytesMax) else {
             socket.close()

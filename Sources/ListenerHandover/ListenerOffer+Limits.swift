@@ -26,7 +26,9 @@ extension RateLimiter {
         if limit.countsIPv6 { families.insert(.ipv6) }
         self.init(
             windows: limit.windows.map { Window(period: $0.period, requestsMax: $0.requestsMax) },
-            families: families
+            families: families,
+            entriesMax: limit.entriesMax ?? Self.entriesDefault,
+            expiry: limit.expiry
         )
     }
 }

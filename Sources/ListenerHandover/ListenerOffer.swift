@@ -41,11 +41,23 @@ public struct ListenerOffer: Sendable, Equatable {
         public var windows: [Window]
         public var countsIPv4: Bool
         public var countsIPv6: Bool
+        /// Addresses remembered at once; nil for the agent's own bound.
+        public var entriesMax: Int?
+        /// How long a silent address is remembered; nil for the longest window.
+        public var expiry: LoopSpan?
 
-        public init(windows: [Window], countsIPv4: Bool, countsIPv6: Bool) {
+        public init(
+            windows: [Window],
+            countsIPv4: Bool,
+            countsIPv6: Bool,
+            entriesMax: Int? = nil,
+            expiry: LoopSpan? = nil
+        ) {
             self.windows = windows
             self.countsIPv4 = countsIPv4
             self.countsIPv6 = countsIPv6
+            self.entriesMax = entriesMax
+            self.expiry = expiry
         }
     }
 
@@ -84,6 +96,8 @@ public struct ListenerOffer: Sendable, Equatable {
         if let rate {
             lines.append("rate-families \(rate.countsIPv4 ? "4" : "")\(rate.countsIPv6 ? "6" : "")")
             for window in rate.windows { lines.append("rate \(window.period.milliseconds) \(window.requestsMax)") }
+            if let entriesMax = rate.entriesMax { lines.append("rate-entries \(entriesMax)") }
+            if let expiry = rate.expiry { lines.append("rate-expiry \(expiry.milliseconds)") }
         }
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
@@ -134,16 +148,36 @@ public struct ListenerOffer: Sendable, Equatable {
             guard parts.count == 2, let limit = UInt32(parts[1]), rate != nil,
                 (rate?.windows.count ?? 0) < Self.windowsMax
             else { throw .badField(name) }
-            rate?.windows.append(RateLimit.Window(period: try Self.span(name, parts[0]), requestsMax: limit))
+            let period = try Self.span(name, parts[0], millisecondsMax: Self.ratePeriodMillisecondsMax)
+            rate?.windows.append(RateLimit.Window(period: period, requestsMax: limit))
+        case "rate-entries":
+            guard let number = Int(value), number > 0, rate != nil else { throw .badField(name) }
+            rate?.entriesMax = min(number, Self.rateEntriesMax)
+        case "rate-expiry":
+            guard rate != nil else { throw .badField(name) }
+            rate?.expiry = try Self.span(name, value, millisecondsMax: Self.ratePeriodMillisecondsMax)
         default: break
         }
     }
 
     private static let windowsMax = 3
+    /// haproxy's timers are 31 bits of milliseconds.
+    private static let ratePeriodMillisecondsMax: UInt64 = 2_147_483_647
+    /// About 150 bytes each.
+    private static let rateEntriesMax = 65_536
 
-    /// Up to a day; zero would end every connection at once.
-    private static func span(_ name: String, _ value: Substring) throws(ParseError) -> LoopSpan {
-        guard let milliseconds = UInt64(value), (1...86_400_000).contains(milliseconds) else { throw .badField(name) }
+    /// The longest time-out in an offer, in milliseconds: a day, which no guest waits.
+    public static let timeoutMillisecondsMax: UInt64 = 86_400_000
+
+    /// Zero would end every connection at once.
+    private static func span(
+        _ name: String,
+        _ value: Substring,
+        millisecondsMax: UInt64 = timeoutMillisecondsMax
+    ) throws(ParseError) -> LoopSpan {
+        guard let milliseconds = UInt64(value), (1...millisecondsMax).contains(milliseconds) else {
+            throw .badField(name)
+        }
         return .milliseconds(milliseconds)
     }
 }

@@ -9,22 +9,19 @@ import RequestPath
 ///
 ///     10.0.0.5:0 [22/Nov/2026:20:26:13.123] listener listener/metadata 0/0/0/9/9 200 1500 - - ---- 0/0/0/0/0 0/0 "GET / HTTP/1.1"
 ///
-/// The times are milliseconds: reading, waiting, connecting (all 0 here), until the answer, in all. The guest's port and
-/// the numbers of connections are not known at this place and are 0.
+/// The times are milliseconds: reading the request, waiting (held, because the agent was away), connecting, until the
+/// agent answered, in all; -1 for steps that were not reached. Reading and connecting are part of the others and 0. The
+/// guest's port and the numbers of connections are not known at this place and are 0.
 enum HaproxyLogLine {
     /// - Parameter startedAt: when the request arrived; see `time(before:)`.
     static func write(_ record: ExchangeRecord, startedAt: String, line: Span<UInt8>, to output: inout ByteQueue) {
-        let milliseconds = record.duration.nanoseconds / 1_000_000
         output.append(record.client.map { "\($0)" } ?? "-")
         output.append(":0 [")
         output.append(startedAt)
         output.append("] listener listener/")
         // haproxy's name for "no server was asked".
-        output.append(record.verdict == nil ? "metadata" : "<NOSRV>")
-        output.append(" 0/0/0/")
-        output.append(decimal: milliseconds)
-        output.append(byte: UInt8(ascii: "/"))
-        output.append(decimal: milliseconds)
+        output.append(reachedServer(record) ? "metadata " : "<NOSRV> ")
+        output.append(times(record))
         output.append(byte: UInt8(ascii: " "))
         output.append(decimal: UInt64(max(record.status, 0)))
         output.append(byte: UInt8(ascii: " "))
@@ -36,6 +33,28 @@ enum HaproxyLogLine {
         output.append("\"")
     }
 
+    /// Whether the request got as far as the agent's socket.
+    private static func reachedServer(_ record: ExchangeRecord) -> Bool {
+        switch record.verdict {
+        case nil: record.status != 499 || record.scope != nil
+        case .backendAway, .backendBroken, .backendTimeout: true
+        default: false
+        }
+    }
+
+    private static func times(_ record: ExchangeRecord) -> String {
+        let total = record.duration.nanoseconds / 1_000_000
+        let held = min(record.held.nanoseconds / 1_000_000, total)
+        return switch record.verdict {
+        case nil: "0/\(held)/0/\(total - held)/\(total)"
+        case .backendAway: "0/\(held)/-1/-1/\(total)"
+        case .backendBroken, .backendTimeout: "0/\(held)/0/-1/\(total)"
+        // Refused when it had been read, or before.
+        case .methodNotAllowed, .bodyTooLarge, .rateLimited: "0/-1/-1/-1/\(total)"
+        default: "-1/-1/-1/-1/\(total)"
+        }
+    }
+
     /// The local time that long ago, `22/Nov/2026:20:26:13.123`.
     static func time(before duration: LoopSpan) -> String {
         var now = timespec()
@@ -44,26 +63,25 @@ enum HaproxyLogLine {
         var seconds = milliseconds / 1_000
         var parts = tm()
         localtime_r(&seconds, &parts)
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        func digits(_ number: Int, _ count: Int) -> String {
-            let text = String(number)
-            return String(repeating: "0", count: max(count - text.count, 0)) + text
+        let text = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
+            guard let start = buffer.baseAddress, strftime(start, buffer.count, "%d/%b/%Y:%H:%M:%S", &parts) > 0
+            else { return "" }
+            return String(cString: start)
         }
-        let date = "\(digits(Int(parts.tm_mday), 2))/\(months[Int(parts.tm_mon) % 12])/\(Int(parts.tm_year) + 1_900)"
-        let time = "\(digits(Int(parts.tm_hour), 2)):\(digits(Int(parts.tm_min), 2)):\(digits(Int(parts.tm_sec), 2))"
-        return "\(date):\(time).\(digits(milliseconds % 1_000, 3))"
+        let fraction = String(milliseconds % 1_000)
+        return text + "." + String(repeating: "0", count: 3 - fraction.utf8.count) + fraction
     }
 
     /// Who ended the request, and in which phase.
     private static func termination(_ record: ExchangeRecord) -> String {
-        switch record.status {
-        case 499: "CD--"
-        case 408: "cR--"
-        case 503 where record.verdict != nil: "SC--"
-        case 504 where record.verdict != nil: "sH--"
-        case 502 where record.verdict != nil: "SH--"
-        case 400..<500 where record.verdict != nil: "PR--"
-        default: "----"
+        switch record.verdict {
+        case nil where record.status == 499: "CH--"
+        case nil: "----"
+        case .requestTimeout: "cR--"
+        case .backendAway: "SC--"
+        case .backendTimeout: "sH--"
+        case .backendBroken: "SH--"
+        default: "PR--"
         }
     }
 

@@ -4,7 +4,6 @@ import LinuxHost
 import ListenerHandover
 import Logging
 import MetadataModel
-import OsloLog
 import RelayLoop
 import RequestPath
 import Standby
@@ -28,6 +27,7 @@ public enum HaproxyMain {
     /// - Returns: the exit status: 0, or 1 for anything wrong.
     public static func run(arguments: [String]) -> Int32 {
         Daemon.occupyStandardDescriptors()
+        ignoreJobControl()
         if let state = StandbyState.inherited() { return resume(state) }
         do {
             let line = try HaproxyCommandLine(arguments)
@@ -40,11 +40,13 @@ public enum HaproxyMain {
                 return 1
             }
             let plan = try HaproxyPlan(line)
+            // As haproxy does, when the file is read: an agent must not find out from a daemon that has gone.
+            let accounts = try HaproxyAccounts(plan)
             if line.action == .check {
                 if !line.isQuiet { print("Configuration file is valid") }
                 return 0
             }
-            return try start(plan)
+            return try start(plan, accounts, isQuiet: line.isQuiet)
         } catch let error as HaproxyUsageError {
             StandardError.write("\(error)")
         } catch let error as HaproxyConfigError {
@@ -55,11 +57,23 @@ public enum HaproxyMain {
         return 1
     }
 
+    /// haproxy pauses and resumes at the first two, and prints what it has in memory at the third; their default
+    /// actions would stop or end the program. What is ignored here stays so in the program we stand by as.
+    private static func ignoreJobControl() {
+        for number in [SIGTTOU, SIGTTIN, SIGQUIT] { signal(number, SIG_IGN) }
+    }
+
     private static func alert(_ sentence: String) -> String {
         "[ALERT]    (\(getpid())) : \(sentence)"
     }
 
-    private static func start(_ plan: HaproxyPlan) throws(HostError) -> Int32 {
+    private static func start(
+        _ plan: HaproxyPlan,
+        _ accounts: HaproxyAccounts,
+        isQuiet: Bool
+    ) throws(HostError) -> Int32 {
+        // Like haproxy, only a daemon writes it. The path is made absolute while relative ones still mean something.
+        let pidFile = plan.isDaemon ? plan.pidFile.flatMap(absolute) : nil
         let report = plan.isDaemon ? try Daemon.daemonize(startSecondsMax: startSecondsMax) : nil
         func failed(_ sentence: String) -> Int32 {
             ProxyLog.proxy.critical("\(sentence)")
@@ -70,23 +84,17 @@ public enum HaproxyMain {
             }
             return 1
         }
+        let syslog = HaproxySyslog(plan.logs, tag: plan.logTag, warnsOnStandardError: !plan.isDaemon && !isQuiet)
+        syslog.bootstrap()
         do {
-            let log = try OsloLog.bootstrap(LogSettings(plan))
-            defer { log.flush() }
             FileLimits.raise()
-            // Of those that haproxy knows: SIGHUP prints its state there and does nothing here.
-            let signals = try SignalSource([.terminate, .interrupt, .hangUp, .finish])
+            let signals = try SignalSource(Self.signals)
             let listeners = try HaproxyListeners.open(plan.binds, windowSeconds: bindRetrySeconds, signals)
-            if let path = plan.pidFile { try HaproxyPidFile.write(path) }
-            try Privileges.drop(user: plan.user ?? "", group: plan.group ?? "")
+            if let pidFile { try HaproxyPidFile.write(pidFile) }
+            try accounts.take()
             for notice in plan.notices { ProxyLog.proxy.debug("\(notice)") }
 
-            let access = log.accessLog
-            let duty = ProxyDuty(plan)
-            let omitsSilent = plan.omitsSilentConnections
-            let service = ProxyService(listeners: listeners, duty: duty, standby: StandbyProgram()) {
-                ProxyObserver(access: access, agentSocket: duty.agentSocket, style: .haproxy(omitsSilent: omitsSilent))
-            }
+            let service = service(ProxyDuty(plan), listeners, signals, HaproxyMemo(plan), syslog)
             try service.begin()
             ProxyLog.proxy.info(
                 "Listening",
@@ -96,12 +104,42 @@ public enum HaproxyMain {
                 ]
             )
             report?.succeeded()
-            guard try service.run(until: signals, reload: { log.reopen() }) else {
-                return failed("The relay loop ended; see the lines before.")
-            }
+            guard try service.run(reload: {}) else { return failed("The relay loop ended; see the lines before.") }
             return 0
         } catch {
             return failed("\(error)")
+        }
+    }
+
+    /// Of those that haproxy knows. SIGHUP prints its state there and does nothing here: no file is kept open.
+    private static let signals: [HostSignal] = [.terminate, .interrupt, .hangUp, .finish]
+
+    private static func absolute(_ path: String) -> String? {
+        guard !path.isEmpty, !path.hasPrefix("/") else { return path.isEmpty ? nil : path }
+        guard let directory = getcwd(nil, 0) else { return path }
+        defer { free(directory) }
+        return String(cString: directory) + "/" + path
+    }
+
+    private static func service(
+        _ duty: ProxyDuty,
+        _ listeners: [CInt],
+        _ signals: SignalSource,
+        _ memo: HaproxyMemo,
+        _ syslog: HaproxySyslog,
+        hasBeenLeased: Bool = false
+    ) -> ProxyService {
+        ProxyService(
+            listeners: listeners,
+            duty: duty,
+            signals: signals,
+            standby: StandbyProgram(memo: memo.text),
+            hasBeenLeased: hasBeenLeased
+        ) {
+            ProxyObserver(
+                memo.logsRequests ? .haproxy(syslog, omitsSilent: memo.omitsSilentConnections) : .none,
+                agentSocket: duty.agentSocket
+            )
         }
     }
 }
@@ -112,17 +150,15 @@ extension HaproxyMain {
         state.adopt()
         do {
             let offer = try ListenerOffer(Array(state.offer.utf8))
-            let log = try OsloLog.bootstrap(LogSettings(tag: offer.logTag))
-            defer { log.flush() }
-            let signals = try SignalSource([.terminate, .interrupt, .hangUp, .finish])
-            let access = log.accessLog
-            let duty = ProxyDuty(offer, agentSocket: state.agentSocket)
-            let service = ProxyService(listeners: state.listeners, duty: duty, standby: StandbyProgram()) {
-                ProxyObserver(access: access, agentSocket: duty.agentSocket, style: .haproxy(omitsSilent: true))
-            }
+            let memo = HaproxyMemo(text: state.memo)
+            let syslog = HaproxySyslog(memo.logs, tag: offer.logTag, warnsOnStandardError: false)
+            syslog.bootstrap()
+            let signals = try SignalSource(Self.signals)
+            var duty = ProxyDuty(offer, agentSocket: state.agentSocket)
+            duty.connectTimeout = memo.connectTimeout
+            let service = service(duty, state.listeners, signals, memo, syslog, hasBeenLeased: true)
             try service.begin()
-            guard try service.run(until: signals, reload: { log.reopen() }) else { return 1 }
-            return 0
+            return try service.run(reload: {}) ? 0 : 1
         } catch {
             StandardError.write(alert("\(error)"))
             return 1
@@ -133,60 +169,41 @@ extension HaproxyMain {
 extension ProxyDuty {
     fileprivate init(_ offer: ListenerOffer, agentSocket: String) {
         self.init(offer: offer, agentSocket: agentSocket, hold: HoldPolicy().durationMax)
-        if let timeout = offer.answerTimeout { answerTimeout = timeout }
     }
 
     init(_ plan: HaproxyPlan) {
         var offer = ListenerOffer(scope: plan.scope)
         offer.headerFamily = plan.headerFamily == .ovn ? .ovn : .neutron
         offer.logTag = plan.logTag
-        offer.requestTimeout = plan.timeouts.httpRequest.map(LoopSpan.milliseconds(of:))
-        offer.clientTimeout = plan.timeouts.client.map(LoopSpan.milliseconds(of:))
-        offer.keepAliveTimeout = plan.timeouts.httpKeepAlive.map(LoopSpan.milliseconds(of:))
-        offer.answerTimeout = plan.timeouts.server.map(LoopSpan.milliseconds(of:))
+        offer.requestTimeout = plan.timeouts.httpRequest.map(LoopSpan.timeout(milliseconds:))
+        offer.clientTimeout = plan.timeouts.client.map(LoopSpan.timeout(milliseconds:))
+        offer.keepAliveTimeout = plan.timeouts.httpKeepAlive.map(LoopSpan.timeout(milliseconds:))
+        offer.answerTimeout = plan.timeouts.server.map(LoopSpan.timeout(milliseconds:))
         offer.connectionsMax = plan.connectionsMax
         offer.rate = plan.rateLimit.map { limit in
-            ListenerOffer.RateLimit(
+            let expiries = limit.windows.compactMap(\.expiryMilliseconds)
+            return ListenerOffer.RateLimit(
                 windows: limit.windows.map {
                     ListenerOffer.RateLimit.Window(
-                        period: .milliseconds(of: $0.milliseconds),
+                        period: .milliseconds(UInt64($0.milliseconds)),
                         requestsMax: UInt32(clamping: $0.requestsMax)
                     )
                 },
                 countsIPv4: limit.addressFamily.countsIPv4,
-                countsIPv6: limit.addressFamily.countsIPv6
+                countsIPv6: limit.addressFamily.countsIPv6,
+                entriesMax: limit.windows.map(\.entriesMax).max(),
+                expiry: expiries.count == limit.windows.count
+                    ? expiries.max().map { .milliseconds(UInt64($0)) } : nil
             )
         }
         self.init(offer, agentSocket: plan.socketPath)
-        if let connect = plan.timeouts.connect { connectTimeout = .milliseconds(of: connect) }
-    }
-}
-
-extension LogSettings {
-    /// To syslog, facility local0, the bare message.
-    fileprivate init(tag: String) {
-        self.init(program: tag.isEmpty ? HaproxyMain.program : tag)
-        usesSyslog = true
-        facility = 16
-        defaultFormat = "%(message)s"
-        contextFormat = "%(message)s"
-        debugFormatSuffix = ""
-    }
-
-    /// To syslog under the plan's tag, if it logs at all.
-    fileprivate init(_ plan: HaproxyPlan) {
-        self.init(tag: plan.logTag)
-        usesSyslog = !plan.logs.isEmpty
-        guard let target = plan.logs.first else { return }
-        facility = target.facility
-        isDebug = target.level >= 7
-        // Lines about requests are of level info; a log that takes only more important ones gets none of them.
-        if target.level < 6 { quietLevel = target.level == 5 ? .notice : .warning }
+        connectTimeout = plan.timeouts.connect.map(LoopSpan.timeout(milliseconds:))
     }
 }
 
 extension LoopSpan {
-    fileprivate static func milliseconds(of count: Int) -> LoopSpan {
-        .milliseconds(UInt64(max(count, 1)))
+    /// As much of it as an offer can say.
+    fileprivate static func timeout(milliseconds: Int) -> LoopSpan {
+        .milliseconds(min(UInt64(max(milliseconds, 1)), ListenerOffer.timeoutMillisecondsMax))
     }
 }

@@ -5,7 +5,11 @@ import LinuxHost
 /// behind at the end. The agents, which may not be root, read it and remove it.
 enum HaproxyPidFile {
     static func write(_ path: String) throws(HostError) {
-        let descriptor = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o644)
+        // As haproxy does, and for a reason: the directory belongs to the agents' user, who must not be able to make
+        // root write through a link.
+        var status = stat()
+        if lstat(path, &status) == 0, [S_IFREG, S_IFLNK].contains(status.st_mode & S_IFMT) { unlink(path) }
+        let descriptor = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failed("open", path, errno) }
         defer { close(descriptor) }
         let content = Array("\(getpid())\n".utf8)

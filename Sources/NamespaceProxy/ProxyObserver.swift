@@ -8,47 +8,50 @@ import RequestPath
 
 /// Turns what the relay loop sees into the access log and into warnings, each at most once a minute.
 final class ProxyObserver: RelayObserver {
-    private let access: AccessLogWriter
+    private let log: RequestLog
     private let logger = ProxyLog.proxy
     private let agentSocket: String
     private var line = ByteQueue()
     private var limiter = NoteLimiter<String>(interval: .seconds(60))
 
-    private let style: Style
-
-    /// The form of the line per request.
-    enum Style: Sendable {
+    /// Where the line per request goes, and in which form.
+    enum RequestLog: Sendable {
         /// As Neutron's own proxy and agent write it.
-        case neutron
+        case neutron(AccessLogWriter)
         /// As haproxy writes it; `omitsSilent` leaves connections out on which nothing came.
-        case haproxy(omitsSilent: Bool)
+        case haproxy(HaproxySyslog, omitsSilent: Bool)
+        case none
     }
 
-    init(access: AccessLogWriter, agentSocket: String, style: Style = .neutron) {
-        self.access = access
+    init(_ log: RequestLog, agentSocket: String) {
+        self.log = log
         self.agentSocket = agentSocket
-        self.style = style
     }
 
     func finished(_ record: ExchangeRecord, line requestLine: Span<UInt8>) {
-        guard access.isEnabled else { return }
-        line.removeAll()
-        switch style {
-        case .neutron: AccessLine.write(record, line: requestLine, to: &line)
-        case .haproxy(let omitsSilent):
+        switch log {
+        case .neutron(let access):
+            guard access.isEnabled else { return }
+            line.removeAll()
+            AccessLine.write(record, line: requestLine, to: &line)
+            line.withBytes { access.write($0) }
+        case .haproxy(let syslog, let omitsSilent):
+            guard syslog.takes(HaproxySyslog.requestSeverity) else { return }
             if omitsSilent, requestLine.isEmpty, record.status == 408 { return }
+            line.removeAll()
             HaproxyLogLine.write(
                 record,
                 startedAt: HaproxyLogLine.time(before: record.duration),
                 line: requestLine,
                 to: &line
             )
+            line.withBytes { syslog.write(HaproxySyslog.requestSeverity, $0) }
+        case .none: break
         }
-        line.withBytes { access.write($0) }
     }
 
     func batchEnded() {
-        access.flush()
+        if case .neutron(let access) = log { access.flush() }
     }
 
     func noted(_ note: PathNote) {

@@ -26,6 +26,7 @@ final class ProxyService {
     private static let longPauseMilliseconds = 5_000
 
     private let duty: ProxyDuty
+    private let signals: SignalSource
     private let observer: @Sendable () -> any RelayObserver
     private let logger = ProxyLog.proxy
     /// The program to become while the agent serves the guests; nil if there is none.
@@ -37,7 +38,7 @@ final class ProxyService {
     private var unleasedSince = MonotonicTime.now
     private var nextOffer = MonotonicTime.now
     private var pauseMilliseconds = shortPauseMilliseconds
-    private var hasBeenLeased = false
+    private var hasBeenLeased: Bool
     private var hasToldRefusal = false
 
     /// Nil until it is first needed: a proxy that only waits has one thread.
@@ -49,16 +50,22 @@ final class ProxyService {
 
     /// - Parameters:
     ///   - listeners: listening descriptors, which belong to the service from now on.
+    ///   - signals: those that ask for the end, and SIGHUP.
     ///   - standby: what this process becomes while the agent serves the guests.
+    ///   - hasBeenLeased: whether the agent is known to take listeners, because it had them before.
     ///   - observer: makes the observer of the relay loop, on its thread.
     init(
         listeners: [CInt],
         duty: ProxyDuty,
+        signals: SignalSource,
         standby: StandbyProgram? = nil,
+        hasBeenLeased: Bool = false,
         observer: @escaping @Sendable () -> any RelayObserver
     ) {
         self.duty = duty
+        self.signals = signals
         self.standby = standby
+        self.hasBeenLeased = hasBeenLeased
         self.observer = observer
         let limits = duty.offer.limits
         doors = listeners.map {
@@ -82,16 +89,16 @@ final class ProxyService {
     ///
     /// - Parameter reload: called for SIGHUP.
     /// - Returns: false if the loop ended by itself.
-    func run(until signals: SignalSource, reload: () -> Void) throws(LoopError) -> Bool {
+    func run(reload: () -> Void) throws(LoopError) -> Bool {
         while true {
             standByIfIdle()
-            wait(signals)
+            wait()
             while let signal = signals.next() {
                 guard signal.endsProgram else {
                     reload()
                     continue
                 }
-                end(signals, grace: signal == .finish ? Self.finishGrace : Self.drainGrace)
+                end(grace: signal == .finish ? Self.finishGrace : Self.drainGrace)
                 return true
             }
             if let stopped, stopped.isSet {
@@ -109,7 +116,7 @@ final class ProxyService {
         }
     }
 
-    private func wait(_ signals: SignalSource) {
+    private func wait() {
         var descriptors = [signals.descriptor]
         if let stopped { descriptors.append(stopped.descriptor) }
         if let lease { descriptors.append(lease.descriptor) }
@@ -127,7 +134,8 @@ final class ProxyService {
                 duty.offer,
                 descriptors: doors.map(\.socket.descriptor),
                 agentPath: ListenerLease.path(besideAgentSocket: duty.agentSocket),
-                milliseconds: Self.offerMilliseconds
+                milliseconds: Self.offerMilliseconds,
+                unlessReadable: signals.descriptor
             )
             hasToldRefusal = false
             hasBeenLeased = true
@@ -211,7 +219,7 @@ final class ProxyService {
 
     // MARK: The end
 
-    private func end(_ signals: SignalSource, grace: LoopSpan) {
+    private func end(grace: LoopSpan) {
         if lease != nil {
             // The agent has copies of the sockets. This ends them all, so that a successor gets every new connection.
             for door in doors { shutdown(door.socket.descriptor, CInt(SHUT_RDWR)) }

@@ -61,8 +61,8 @@ struct ProxyStart {
         ProxyLog.daemon.info("Process runs with uid/gid: \(geteuid())/\(getegid())")
         let access = log.accessLog
         let duty = ProxyDuty(settings)
-        let service = ProxyService(listeners: [listener], duty: duty) {
-            ProxyObserver(access: access, agentSocket: duty.agentSocket)
+        let service = ProxyService(listeners: [listener], duty: duty, signals: signals) {
+            ProxyObserver(.neutron(access), agentSocket: duty.agentSocket)
         }
         do throws(LoopError) {
             try service.begin()
@@ -78,7 +78,7 @@ struct ProxyStart {
         report?.succeeded()
         let wasAsked: Bool
         do throws(LoopError) {
-            wasAsked = try service.run(until: signals, reload: reload)
+            wasAsked = try service.run(reload: reload)
         } catch {
             throw ProxyError(.host, "The relay loop cannot start: \(error)")
         }

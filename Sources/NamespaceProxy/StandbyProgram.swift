@@ -6,14 +6,17 @@ import Standby
 struct StandbyProgram {
     private let path: String
     private let program: String
+    /// What the whole proxy wants to know when it is back.
+    private let memo: String
 
     /// Nil if it is not installed: `standby/` and our own name, beside the program that runs.
-    init?() {
+    init?(memo: String) {
         guard let program = Self.ownPath, let slash = program.lastIndex(of: "/") else { return nil }
         let path = program[..<slash] + "/standby" + program[slash...]
         guard access(String(path), X_OK) == 0 else { return nil }
         self.program = program
         self.path = String(path)
+        self.memo = memo
     }
 
     private static var ownPath: String? {
@@ -26,12 +29,12 @@ struct StandbyProgram {
     /// Returns only if that is impossible.
     func become(lease: CInt, listeners: [CInt], duty: ProxyDuty) {
         StandbyState(
-            agentPath: ListenerLease.path(besideAgentSocket: duty.agentSocket),
             program: program,
             agentSocket: duty.agentSocket,
             listeners: listeners,
             lease: lease,
-            offer: String(decoding: duty.offer.bytes, as: UTF8.self)
+            offer: String(decoding: duty.offer.bytes, as: UTF8.self),
+            memo: memo
         ).become(path)
     }
 }

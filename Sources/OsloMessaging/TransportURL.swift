@@ -35,7 +35,9 @@ public struct TransportURL: Sendable, Equatable {
         let kind = scheme.prefix { $0 != "+" }
         // oslo.messaging has no driver of that name either. Taken for rabbit:// it would connect without TLS.
         if kind == "amqps" {
-            throw Self.bad("has the scheme 'amqps'; for TLS write rabbit:// and set ssl = true in [oslo_messaging_rabbit]")
+            throw Self.bad(
+                "has the scheme 'amqps'; for TLS write rabbit:// and set ssl = true in [oslo_messaging_rabbit]"
+            )
         }
         guard Self.schemes.contains(String(kind)) else {
             throw Self.bad("has the scheme '\(scheme.prefix(32))'; only rabbit:// is supported")

@@ -39,9 +39,8 @@ public enum StandbyMain {
             }
             switch renew(state, signals) {
             case .leased(let fresh): lease = fresh
-            case .unwanted:
-                resume(state)
-                return 1
+            // Comes back only if that is impossible: then the guests wait on, and so do we.
+            case .unwanted: resume(state)
             case .stopped: return end(state)
             }
         }
@@ -69,8 +68,9 @@ public enum StandbyMain {
             if let lease = try? ListenerLease(
                 offer: offer,
                 descriptors: state.listeners,
-                agentPath: state.agentPath,
-                milliseconds: offerMilliseconds
+                agentPath: ListenerLease.path(besideAgentSocket: state.agentSocket),
+                milliseconds: offerMilliseconds,
+                unlessReadable: signals.descriptor
             ) {
                 return .leased(lease)
             }
@@ -84,7 +84,6 @@ public enum StandbyMain {
         var state = state
         state.lease = nil
         state.become(state.program)
-        StandardError.write("Cannot start \(state.program): \(systemReason(errno)).")
     }
 
     /// Waits; false if a signal asks for the end.

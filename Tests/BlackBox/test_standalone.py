@@ -209,6 +209,16 @@ def test_a_port_that_is_taken_is_told_and_ends_it_with_1(standalone):
     assert str(standalone.port) in out + err
 
 
+def test_a_taken_port_for_nova_is_told_and_ends_it_as_well(standalone):
+    """A part that fails while the others serve already ends them all, instead of waiting for a signal."""
+    with servers.ScriptedServer() as taken:
+        words = [programs.BELLHOP, "serve", "--inventory", standalone.inventory]
+        words += ["--secret", lab.SECRET, "--nova-listen", f"127.0.0.1:{taken.port}"]
+        status, out, err = programs.run(words, standalone.folder, seconds=60)
+    assert status == 1
+    assert str(taken.port) in out + err
+
+
 # MARK: As Nova for other agents
 
 

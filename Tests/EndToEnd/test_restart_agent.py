@@ -200,17 +200,20 @@ def test_one_request_that_nova_never_answers_turns_nobody_away(chain, show):
         return servers.reply(body=addresses[request["X-Instance-ID"]])
 
     chain.nova.stop()
-    with servers.ScriptedServer(answer, port=chain.nova_port) as nova, chain.storms(rate=20) as storms:
-        victim = chain.storm(chain.lab.routed[0], rate=1, requests_max=1, target="/hangs", answer_seconds=60)
-        eventually(lambda: [each for each in nova.requests if each.target == b"/hangs"], what="the victim's request")
-        began = time.monotonic()
-        assert chain.agent.stop(seconds=60) == 0
-        away = time.monotonic() - began
-        chain.start_agent()
-        chain.wait_until_handed_over()
-        storms.wait_for_answers(20)
+    try:
+        with servers.ScriptedServer(answer, port=chain.nova_port) as nova, chain.storms(rate=20) as storms:
+            victim = chain.storm(chain.lab.routed[0], rate=1, requests_max=1, target="/hangs", answer_seconds=60)
+            eventually(lambda: [each for each in nova.requests if each.target == b"/hangs"], what="the request")
+            began = time.monotonic()
+            assert chain.agent.stop(seconds=60) == 0
+            away = time.monotonic() - began
+            chain.start_agent()
+            chain.wait_until_handed_over()
+            storms.wait_for_answers(20)
+            over.set()
+            victim.join()
+    finally:
         over.set()
-        victim.join()
-    chain.start_nova()
+        chain.start_nova()
     show(f"SIGTERM with a request that Nova does not answer, away for {away:.1f} s", storms)
     assert not storms.failures, explain(chain, storms.failures)

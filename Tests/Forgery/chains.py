@@ -29,8 +29,8 @@ class Chain:
     outcome = "ours"
     takes_listeners = False
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, hold=0):
+        self.folder, self.hold = folder, hold
         self.socket = folder / "metadata_proxy"
         self.port = wire.free_port()
         self.where = ("127.0.0.1", self.port)
@@ -58,7 +58,7 @@ class Chain:
         configuration.write_text(
             f"[DEFAULT]\nmetadata_proxy_socket = {self.socket}\nmetadata_proxy_shared_secret = {people.SECRET}\n"
             f"nova_metadata_host = 127.0.0.1\nnova_metadata_port = {self.nova.port}\nmetadata_workers = 1\n"
-            f"state_path = {self.folder}\n[bellhop]\ninventory = {self.folder}/lab.yaml\nhold_seconds = 0\n"
+            f"state_path = {self.folder}\n[bellhop]\ninventory = {self.folder}/lab.yaml\nhold_seconds = {self.hold}\n"
             f"take_listeners = {self.takes_listeners}\n"
         )
         self.agent = self.launch([programs.AGENT, "--config-file", configuration], "agent")
@@ -86,8 +86,8 @@ class Chain:
     # What a proxy would add to the probe, where there is none.
     probe_headers = b""
 
-    def play(self, cuts=None):
-        """What came of each item."""
+    def play(self, items=None, cuts=None):
+        """What came of each item, and what Nova got that is no request."""
 
         def play_one(item):
             source = people.PEOPLE["own"].address
@@ -96,7 +96,8 @@ class Chain:
         def faults_of(request, sender):
             return judge.faults_of_request(request, sender, f"127.0.0.1:{self.nova.port}", people.SECRET)
 
-        return run.run(self.outcome, play_one, self.nova, people.PEOPLE, faults_of)
+        known = corpus.items(self.outcome) if items is None else items
+        return run.run(known, self.outcome, play_one, self.nova, people.PEOPLE, faults_of)
 
 
 class Relayed(Chain):
@@ -176,8 +177,3 @@ CHAINS = {
     "Debian's haproxy of Pike": DebiansHaproxyOfPike,
     "socket": Socket,
 }
-
-
-def cases():
-    """Every item on every chain that it is for."""
-    return [(name, item) for name, chain in CHAINS.items() for item in corpus.items(chain.outcome)]

@@ -6,21 +6,23 @@
     What the guest tries, in a sentence.
     ours: 200 / own / open
     control: 500 / - / open
-    why: the reason for the difference.
+    why: list
     | GET {document} HTTP/1.1
     | X-Forwarded-For: {neighbour}
     |
 
-An outcome has three parts: the statuses that the guest gets, the identities that Nova is asked for, and whether the
-connection serves another request afterwards. Who serves:
+An outcome has three parts: the statuses that the guest gets (0 for none in time), the identities that Nova is asked for,
+and what the next request on the connection would get: `open` if it is served as everybody's, `closed`, or a status. Who
+serves:
 
     ours      our proxies and our agent, relayed or handed over
     haproxy   Debian's haproxy in front of our agent; as `ours` unless given
     pike      the same with the file of Pike to Train, which adds its header where later ones set it; as `haproxy`
     control   Debian's haproxy in front of Neutron's agent; as `haproxy`
+    proxy     our proxy in front of Neutron's agent; as `ours`
     socket    our agent's UNIX socket, for items that a proxy would have written; they have no other outcome
 
-`why` is needed where `control` differs from `ours`.
+`why` is needed where `control` differs from `ours`; it stands for a sentence of reasons.txt.
 
 Bytes: `|` and a blank begin a line; it ends with CRLF, or with nothing if a backslash is its last character. Escapes
 are those of Python's bytes. `{name}` is a value of the place where the item is played, `{rest}` the number of bytes
@@ -36,7 +38,7 @@ import re
 from . import http2
 
 FOLDER = pathlib.Path(__file__).parent / "corpus"
-CHAINS = {"ours": None, "haproxy": "ours", "pike": "haproxy", "control": "haproxy", "socket": None}
+CHAINS = {"ours": None, "haproxy": "ours", "pike": "haproxy", "control": "haproxy", "proxy": "ours", "socket": None}
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 PLACE = re.compile(r"\{(?:(\w+)|(.)\*(\d+))\}")
@@ -55,19 +57,19 @@ class Outcome:
 
     statuses: tuple = ()
     identities: tuple = ()
-    is_open: bool = False
+    end: str = "closed"
 
     def __str__(self):
-        parts = (" ".join(map(str, self.statuses)), " ".join(self.identities), "open" if self.is_open else "closed")
+        parts = (" ".join(map(str, self.statuses)), " ".join(self.identities), self.end)
         return " / ".join(part or "-" for part in parts)
 
     @classmethod
     def parse(cls, text):
         statuses, identities, end = (part.split() for part in text.split(" / "))
-        if end not in (["open"], ["closed"]):
-            raise ValueError(f"{end} is neither open nor closed")
+        if not re.fullmatch("open|closed|[1-5]..", " ".join(end)):
+            raise ValueError(f"{end} is neither open nor closed nor a status")
         listed = [() if words == ["-"] else tuple(words) for words in (statuses, identities)]
-        return cls(tuple(map(int, listed[0])), listed[1], end == ["open"])
+        return cls(tuple(map(int, listed[0])), listed[1], end[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,17 +170,25 @@ def items(chain):
     return [item for group in groups() for item in group.items if item.expected(chain)]
 
 
+@functools.cache
+def reasons():
+    """The sentences that `why` stands for."""
+    lines = (FOLDER.parent / "reasons.txt").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines)
+
+
 def _group(path):
     name = path.stem
     about, *parts = re.split(r"^== ", path.read_text(), flags=re.MULTILINE)
-    found = tuple(_item(name, part) for part in parts)
-    names = [item.name for item in found]
+    found = tuple(item(name, part) for part in parts)
+    names = [one.name for one in found]
     if len(set(names)) != len(names):
         raise CorpusError(f"{path.name}: a name is there twice")
     return Group(name, " ".join(about.split()), found)
 
 
-def _item(group, text):
+def item(group, text):
+    """One item from what stands behind `== `."""
     name, *lines = text.rstrip("\n").split("\n")
     where = f"{group}/{name}"
     if not re.fullmatch(r"[a-z0-9-]+", name):
@@ -200,7 +210,7 @@ def _item(group, text):
         outcomes = {chain: Outcome.parse(value) for chain, value in fields.items()}
     except ValueError as error:
         raise CorpusError(f"{where}: {error}") from None
-    item = Item(group, name, " ".join(tries), tuple(steps), outcomes, why)
-    if not item.tries or not steps or not outcomes.keys() & {"ours", "socket"}:
+    made = Item(group, name, " ".join(tries), tuple(steps), outcomes, why)
+    if not tries or not steps or not outcomes.keys() & {"ours", "socket"}:
         raise CorpusError(f"{where}: a sentence, an outcome and bytes are needed")
-    return item
+    return made

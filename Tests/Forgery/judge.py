@@ -22,7 +22,7 @@ def faults_of_request(request, sender, host, secret):
         "x-instance-id-signature": signature(sender.instance, secret),
     }
     if request.body or request.all("content-length") or request.method not in ("GET", "HEAD"):
-        expected["content-length"] = str(len(request.body))
+        expected["content-length"] = str(request.length)
     faults = [f"{name}: {request.all(name)}" for name, value in expected.items() if request.all(name) != [value]]
     faults += [f"{name} is not ours" for name, _ in request.headers if name not in expected]
     if not request.target.startswith("/") and (request.method, request.target) != ("OPTIONS", "*"):
@@ -44,14 +44,15 @@ def outcome(item, played, requests, people, me):
     tag = f"{item.tag}.probe"
     probes = [request for request in requests if request.target.endswith(tag)]
     others = [request for request in requests if not request.target.endswith(tag)]
-    statuses = list(played.statuses)
-    is_open = bool(played.was_probed and statuses and probes)
-    is_open = is_open and statuses[-1] == 200 and [identity(probe, people) for probe in probes] == [me]
-    if is_open:
-        statuses.pop()
-    else:
-        others += probes
-    return Outcome(tuple(statuses), tuple(identity(request, people) or "nobody" for request in others), is_open)
+    identities = [identity(request, people) or "nobody" for request in others]
+    statuses, end = list(played.statuses), "closed"
+    if played.was_probed and len(statuses) == played.before_probe + 1:
+        answer = statuses.pop()
+        is_served = answer == 200 and [identity(request, people) for request in probes] == [me]
+        end = "open" if is_served else str(answer)
+    if end != "open":
+        identities += [identity(request, people) or "nobody" for request in probes]
+    return Outcome(tuple(statuses), tuple(identities), end)
 
 
 def leaks(played, people, me):

@@ -18,6 +18,8 @@ from .recorded import Recorded
 
 HEAD = re.compile(rb"([!-~]+) ([!-~]+) HTTP/1\.1\r\n((?:[!#-'*+.0-9A-Za-z^_`|~-]+:[\t -~]*\r\n)*)\r\n")
 DOCUMENT = "/openstack/latest/meta_data.json"
+# Answered before the body is read; what comes of the body is taken for the next request.
+EARLY = "/early"
 OTHERS = ("/", "/latest", "/latest/meta-data")
 
 
@@ -27,6 +29,8 @@ class Request:
     target: str
     headers: list
     body: bytes
+    # Of the body; it is known before the body is there.
+    length: int
 
     def all(self, name):
         return [value for key, value in self.headers if key == name.lower()]
@@ -71,6 +75,9 @@ class Nova:
                     return
                 with self._lock:
                     self.requests.append(request)
+                if request.target.startswith(EARLY):
+                    connected.sendall(servers.reply(404, b"so soon"))
+                    continue
                 answer, is_open = self._ask(head + request.body) if self.upstream else (_answer(request), True)
                 connected.sendall(answer or b"")
                 if not answer or not is_open:
@@ -89,11 +96,12 @@ class Nova:
         for line in found[3].split(b"\r\n")[:-1]:
             name, _, value = line.partition(b":")
             headers.append((name.decode().lower(), value.strip(b"\t ").decode()))
-        request = Request(found[1].decode(), found[2].decode(), headers, b"")
-        lengths = request.all("content-length")
-        if request.all("transfer-encoding") or len(lengths) > 1 or not all(re.fullmatch(r"\d+", n) for n in lengths):
+        lengths = [value for name, value in headers if name == "content-length"]
+        if any(name == "transfer-encoding" for name, _ in headers) or not re.fullmatch(r"\d*", ",".join(lengths)):
             return None
-        request.body = incoming.exactly(int(lengths[0])) if lengths else b""
+        request = Request(found[1].decode(), found[2].decode(), headers, b"", int(lengths[0]) if lengths else 0)
+        if not request.target.startswith(EARLY):
+            request.body = incoming.exactly(request.length)
         return request
 
     def _ask(self, request):

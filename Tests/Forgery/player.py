@@ -21,11 +21,12 @@ NO_ANSWER_SECONDS = 1.0
 
 @dataclasses.dataclass
 class Played:
-    """What the guest got. The last status may be the probe's."""
+    """What the guest got: the statuses before and after the probe, and every byte."""
 
     statuses: list
     received: bytes
     was_probed: bool
+    before_probe: int
 
 
 def probe(item, values):
@@ -57,11 +58,12 @@ def play(item, values, where, source=None, probe_headers=b"", chain="ours", seco
         while len(statuses) < len(expected) and _one_more(client, statuses):
             pass
         if NO_ANSWER in statuses:
-            return Played(statuses, client.socket.received, was_probed=False)
+            return Played(statuses, client.socket.received, False, len(statuses))
+        before = len(statuses)
         was_probed = _probe(client, item, values, probe_headers)
         while _one_more(client, statuses):
             pass
-        return Played(statuses, client.socket.received, was_probed)
+        return Played(statuses, client.socket.received, was_probed, before)
 
 
 def _client(where, source, seconds, connect):
@@ -116,11 +118,12 @@ def _play_http2(client, pieces, item, values):
         pass
     received = client.socket.received
     if received.startswith(b"HTTP/"):
-        statuses = [int(received.split(b" ")[1])]
-    else:
-        found = http2.frames(received)
-        statuses = [http2.status(payload) for kind, _, _, payload in found if kind == http2.HEADERS]
-    return Played(statuses, received, was_probed=True)
+        return Played([int(received.split(b" ")[1])], received, False, 1)
+    found = {1: [], 3: []}
+    for kind, _, stream, payload in http2.frames(received):
+        if kind == http2.HEADERS:
+            found[stream].append(http2.status(payload))
+    return Played(found[1] + found[3], received, True, len(found[1]))
 
 
 def _until(client, stream):

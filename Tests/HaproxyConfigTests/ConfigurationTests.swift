@@ -116,7 +116,6 @@ func configuration(_ name: String) throws -> String {
         #expect(limit.addressFamily == .ipv6)
         #expect(limit.windows.map(\.milliseconds) == [60_000, 5_000])
         #expect(limit.windows.map(\.requestsMax) == [120, 20])
-        #expect(limit.windows.map(\.status) == [429, 429])
         #expect(limit.windows.map(\.entriesMax) == [10_240, 10_240])
         #expect(limit.windows.map(\.expiryMilliseconds) == [60_000, 60_000])
     }

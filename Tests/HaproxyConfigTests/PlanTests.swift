@@ -64,6 +64,7 @@ private func problems(_ text: String) -> [HaproxyProblem] {
         ("maxconn", ".if defined(X)", .unsupported, "'.if'"),
         ("maxconn", "maxcon 5", .unknownKeyword, "unknown keyword 'maxcon' in 'global' section"),
         ("maxconn", "chroot /var/empty", .unsupported, "'chroot'"),
+        ("maxconn", "log-tag a\\nb", .badArgument, "control characters"),
         ("maxconn", "pidfile", .badArgument, "'pidfile' expects a file name"),
         ("maxconn", "uid 4294967295", .badArgument, "'uid'"),
         ("daemon", "daemon now", .badArgument, "'now'"),
@@ -161,12 +162,25 @@ private func problems(_ text: String) -> [HaproxyProblem] {
         ("track-sc0", "http-request track-sc0 hdr(host)", .unsupported, "'src table NAME'"),
         ("track-sc0", "http-request del-header X-A", .incomplete, "nothing is counted yet"),
         ("deny_status", "http-request deny deny_status 42 if TRUE", .badArgument, "'42'"),
-        ("deny_status", "http-request deny deny_status 418 if TRUE", .badArgument, "'418'"),
-        ("deny_status", "http-request deny", .unsupported, "supports the condition"),
-        ("deny_status", "http-request deny if { src_http_req_rate(limiter) gt x }", .badArgument, "'x'"),
-        ("deny_status", "http-request deny if { src_http_req_rate(limiter) lt 3 }", .unsupported, "'lt'"),
-        ("deny_status", "http-request deny if { src_http_req_rate(nosuch) gt 3 }", .incomplete, "'nosuch'"),
-        ("deny_status", "http-request deny if { src_http_req_rate( gt 3 }", .badArgument, "'src_http_req_rate('"),
+        ("deny_status", "http-request deny deny_status 503 if TRUE", .unsupported, "answers 503"),
+        ("deny_status", "http-request deny if { src_http_req_rate(limiter) gt 3 }", .unsupported, "answers 403"),
+        ("deny_status", "http-request deny deny_status 429", .unsupported, "supports the condition"),
+        (
+            "deny_status", "http-request deny deny_status 429 if { src_http_req_rate(limiter) gt x }", .badArgument,
+            "'x'"
+        ),
+        (
+            "deny_status", "http-request deny deny_status 429 if { src_http_req_rate(limiter) lt 3 }", .unsupported,
+            "'lt'"
+        ),
+        (
+            "deny_status", "http-request deny deny_status 429 if { src_http_req_rate(nosuch) gt 3 }", .incomplete,
+            "'nosuch'"
+        ),
+        (
+            "deny_status", "http-request deny deny_status 429 if { src_http_req_rate( gt 3 }", .badArgument,
+            "'src_http_req_rate('"
+        ),
     ])
     func wrongLines(_ old: String, _ new: String, _ code: HaproxyProblem.Code, _ part: String) throws {
         let found = problems(edited(old, new))
@@ -310,14 +324,22 @@ private func problems(_ text: String) -> [HaproxyProblem] {
         #expect(!plan.logsRequests)
     }
 
-    @Test func limitsKeepTheirOrderAndStatus() throws {
+    @Test func aLimitMayBeWrittenAsTheFirstDeniedCount() throws {
         let plan = try HaproxyPlan(
-            text: edited("deny_status", "http-request deny if { src_http_req_rate(limiter) ge 9 }"),
+            text: edited("deny_status", "http-request deny deny_status 429 if { src_http_req_rate(limiter) ge 9 }"),
             file: "f.conf"
         )
         let window = try #require(plan.rateLimit?.windows.first)
         #expect(window.requestsMax == 8)
-        #expect(window.status == 403)
         #expect(plan.rateLimit?.addressFamily == .ipv4)
+    }
+
+    /// As many as one message to the agent can carry.
+    @Test func eightAddressesAreTheMost() throws {
+        func binds(_ count: Int) -> String {
+            edited("bind", (1...count).map { "bind 127.0.0.\($0):80" }.joined(separator: "\n"))
+        }
+        #expect(try HaproxyPlan(text: binds(8), file: "f.conf").binds.count == 8)
+        #expect(problems(binds(9)).first?.message.contains("more than 8 addresses") == true)
     }
 }

@@ -302,6 +302,18 @@ final class AgentFiles {
         #expect(error.description.contains("agent.ini:"))
     }
 
+    /// Numbers that no clock can hold: refused with their line, or cut to what can be meant.
+    @Test func noNumberOfSecondsStopsTheProgram() throws {
+        let floats = AgentOptions.all.filter { if case .float = $0.kind { true } else { false } }
+        #expect(floats.count > 5)
+        for option in floats {
+            let text = "[\(option.group)]\n\(option.name) = 1e300\n[bellhop]\ninventory = /dev/null\n"
+            guard files.failure(text) == nil else { continue }
+            let configuration = try files.load(text + "[DEFAULT]\ntransport_url = rabbit://a:b@c:1/\n")
+            _ = try? AgentSettings(configuration)
+        }
+    }
+
     @Test func leftoversAreAcceptedWithOneWarningEach() throws {
         let configuration = try files.load(
             "[DEFAULT]\nbacklog = many\nwsgi_keep_alive = no\n[cache]\nmemcache_servers = h:11211\nmemcache_username = u"

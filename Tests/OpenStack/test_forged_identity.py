@@ -10,10 +10,12 @@ import functools
 import pytest
 
 from Forgery import corpus, judge, namespace, nova, people, player, run
+from Harness import programs
 from agents import OurAgent, ReferenceAgent
 
 ME = "left-0"
-METADATA = ("169.254.169.254", 80)
+METADATA = "169.254.169.254"
+HAPROXYS_PORT, OUR_PROXYS_PORT = 80, 8080
 
 
 class Relayed:
@@ -55,13 +57,16 @@ class Place:
             other_router=openstack.networks["routed"]["router_id"],
             link_local=guests["neighbour"].link_local,
         )
-        self.connect = functools.partial(namespace.connect, guests["own"].namespace, METADATA)
+        self.namespace = guests["own"].namespace
 
-    def play(self, chain, recorder, faults_of):
+    def play(self, chain, recorder, faults_of, port):
+        where = (METADATA, port)
+        connect = functools.partial(namespace.connect, self.namespace, where)
+
         def play_one(item):
-            return player.play(item, self.values, METADATA, chain=chain, seconds=15.0, connect=self.connect)
+            return player.play(item, self.values, where, chain=chain, seconds=15.0, connect=connect)
 
-        return run.run(chain, play_one, recorder, self.people, faults_of)
+        return run.run(corpus.items(chain), chain, play_one, recorder, self.people, faults_of)
 
 
 @contextlib.contextmanager
@@ -85,25 +90,61 @@ def control(openstack, front, folder, socket):
         return played("control", agent, lambda *_: [])
 
 
-def played(chain, agent, faults_of):
+@pytest.fixture(scope="module")
+def our_proxy(openstack, front, folder, socket):
+    """On a port of its own beside haproxy's."""
+    network = openstack.networks["left"]
+    words = [programs.PROXY, "--nodaemonize", f"--network_id={network['network_id']}"]
+    words += [f"--metadata_proxy_socket={socket}", f"--metadata_port={OUR_PROXYS_PORT}", f"--state_path={folder}"]
+    inside = ["ip", "netns", "exec", f"qdhcp-{network['network_id']}"]
+    proxy = programs.Program(words, folder, "proxy", before=inside)
+    try:
+        yield proxy
+    finally:
+        proxy.kill()
+
+
+@pytest.fixture(scope="module")
+def behind_our_proxy(openstack, our_proxy, folder, socket):
+    with recorder(openstack) as between:
+        agent = RelayedReferenceAgent(between, openstack, folder, socket)
+        return played("proxy", agent, lambda *_: [], OUR_PROXYS_PORT)
+
+
+def played(chain, agent, faults_of, port=HAPROXYS_PORT):
     """Everything, through an agent that is started for it and killed afterwards."""
     try:
         agent.start()
-        return Place(agent.openstack).play(chain, agent.recorder, faults_of)
+        return Place(agent.openstack).play(chain, agent.recorder, faults_of, port)
     finally:
         agent.kill()
 
 
-def report(results, chain):
-    import json
-    json.dump({k:str(v.outcome) for k,v in results[0].items()}, open(f'/tmp/explore/{chain}.json','w'))
-    for item in corpus.items(chain):
-        r = results[0][item.path]
-        if r.outcome != item.expected(chain) or r.faults:
-            print(f"{chain:8} {item.path:36} expected {item.expected(chain)}  GOT {r.outcome} {r.faults[:3]}")
-    print(chain, results[1])
+GROUPS = [group.name for group in corpus.groups() if any(item.expected("control") for item in group.items)]
 
 
-def test_x(ours, control):
-    report(ours, "haproxy")
-    report(control, "control")
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_guest_is_nobody_but_itself(ours, group):
+    wrong = run.wrong(ours[0], "haproxy", group)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_control_does_what_the_threat_model_says(control, group):
+    wrong = run.wrong(control[0], "control", group)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_byte_that_reaches_nova_belongs_to_a_request(ours, control):
+    assert ours[1] == [] and control[1] == []
+
+
+def test_the_control_can_be_forged_so_the_corpus_has_teeth(control):
+    """Debian's haproxy and Neutron's agent of Zed: who asks for a tunnel gets one."""
+    assert control[0]["tunnel/connect-staying"].outcome.identities == ("own", "neighbour")
+    assert control[0]["tunnel/connect-other-network"].outcome.identities == ("own", "twin")
+
+
+def test_z(behind_our_proxy):
+    wrong = run.wrong(behind_our_proxy[0], "proxy")
+    print("\n".join(wrong), behind_our_proxy[1])

@@ -267,9 +267,9 @@ import Testing
             let report = story.call(timeout: .seconds(10_000), isPatient: true)
             try await steps(in: story, of: .seconds(10), atMost: 50) { broker.attempts.count > 2 }
             #expect(broker.attempts.count == 2)
+            broker.recover()
             // Turned away at once, but heard.
             #expect(await story.call().value.code == .unreachable)
-            broker.recover()
             try await steps(in: story, of: .milliseconds(100), atMost: 3_000) { broker.attempts.count > 2 }
             let id = try #require(try await broker.sent(1).first).callID
             try await broker.link(1).deliver(reply(to: id, "here"))
@@ -479,13 +479,20 @@ import Testing
         }
         try await BusStory.run(broker) { story in
             let calls = (0..<200).map { number in
-                (number, story.call(.string("call \(number)"), timeout: .seconds(10_000), resendAfter: .seconds(1)))
+                let call = story.call(
+                    .string("call \(number)"),
+                    timeout: .seconds(10_000),
+                    resendAfter: .seconds(1),
+                    isPatient: true
+                )
+                return (number, call)
             }
-            // Those that the broker could not take are sent again after a while.
+            // When all is quiet, those are left that the broker could not take, and their turn comes with the time.
             let time = Task {
                 while !Task.isCancelled {
-                    try await Task.sleep(for: .milliseconds(2))
-                    story.advance(by: .seconds(1))
+                    let count = broker.sent.count
+                    try await Task.sleep(for: .milliseconds(5))
+                    if broker.sent.count == count { story.advance(by: .seconds(1)) }
                 }
             }
             defer { time.cancel() }
