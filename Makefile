@@ -8,6 +8,7 @@ sysconfdir ?= /etc
 # STRIP= keeps the debug information, which is half of each program.
 STRIP ?= strip
 bindir = $(prefix)/bin
+libdir = $(prefix)/lib
 mandir = $(prefix)/share/man
 docdir = $(prefix)/share/doc/bellhop
 unitdir = $(prefix)/lib/systemd/system
@@ -17,6 +18,8 @@ filterdir = $(if $(filter /usr,$(prefix)),/usr/share/neutron/rootwrap,$(sysconfd
 service_group = neutron
 
 programs = neutron-metadata-agent neutron-ns-metadata-proxy bellhop
+# Under haproxy's name, in a folder of their own, and as files: agents look at the name of the file that runs.
+haproxydir = $(libdir)/bellhop
 # The runtime is linked in, so that a node needs Debian's own libraries only.
 release = $(SWIFT) build --configuration release --static-swift-stdlib
 sources = Sources Tests Fuzz Package.swift
@@ -40,7 +43,7 @@ setup-stack: ## Install also the OpenStack services that stack-up and test-opens
 setup-build: ## Install only the Debian packages that building and running need.
 	@scripts/setup.sh build
 
-build: setup-build ## Build the three programs for release, with the Swift runtime linked in.
+build: setup-build ## Build all programs for release, with the Swift runtime linked in.
 	$(release)
 
 run: build ## Install, build and start a complete metadata service for a lab in the foreground; Ctrl-C stops it.
@@ -90,25 +93,30 @@ define install_new
 	else echo "install $(2) as $(3)"; install $(1) "$(2)" "$(3)"; fi
 endef
 
+install_program = install -m 755 $(if $(STRIP),-s --strip-program=$(STRIP))
 sample = $(DESTDIR)$(docdir)/examples/metadata_agent.ini.sample
 
 install: ## Install the built programs and what belongs to them (DESTDIR=, prefix=/usr/local, sysconfdir=/etc).
-	@for program in $(programs); do \
+	@for program in $(programs) haproxy-standby; do \
 	    test -x "$(BELLHOP_BIN)/$$program" || { echo "install: run 'make build' first" >&2; exit 1; }; done
 	@# A folder that is there keeps its owner and mode: /etc/neutron is often Neutron's.
-	@for folder in "$(bindir)" "$(mandir)/man1" "$(mandir)/man8" "$(docdir)/examples" "$(unitdir)" "$(filterdir)" \
-	    "$(sysconfdir)/neutron" "$(sysconfdir)/logrotate.d"; do \
+	@for folder in "$(bindir)" "$(haproxydir)/standby" "$(mandir)/man1" "$(mandir)/man8" "$(docdir)/examples" \
+	    "$(unitdir)" "$(filterdir)" "$(sysconfdir)/neutron" "$(sysconfdir)/logrotate.d"; do \
 	    test -d "$(DESTDIR)$$folder" || install -d "$(DESTDIR)$$folder" || exit 1; done
-	for program in $(programs); do install -m 755 $(if $(STRIP),-s --strip-program=$(STRIP)) \
+	for program in $(programs); do $(install_program) \
 	    "$(BELLHOP_BIN)/$$program" "$(DESTDIR)$(bindir)/$$program" || exit 1; done
+	$(install_program) "$(BELLHOP_BIN)/neutron-ns-metadata-proxy" "$(DESTDIR)$(haproxydir)/haproxy"
+	$(install_program) "$(BELLHOP_BIN)/haproxy-standby" "$(DESTDIR)$(haproxydir)/standby/haproxy"
 	install -m 644 examples/* "$(DESTDIR)$(docdir)/examples/"
 	"$(BELLHOP_BIN)/bellhop" sample-config > "$(sample)"
 	chmod 644 "$(sample)"
+	@# The filters, the pages and the unit are written for prefix=/usr.
 	install -m 644 packaging/rootwrap/bellhop.filters "$(DESTDIR)$(filterdir)/"
-	@# The pages and the unit are written for prefix=/usr.
+	sed -i -e 's|/usr/lib/bellhop|$(haproxydir)|g' "$(DESTDIR)$(filterdir)/bellhop.filters"
 	@for page in docs/man/*; do target="$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; echo "install $$page"; \
 	    install -m 644 $$page "$$target" && sed -i -e 's|/usr/share/doc/bellhop|$(docdir)|g' \
-	    -e 's|/usr/share/neutron/rootwrap|$(filterdir)|g' "$$target" || exit 1; done
+	    -e 's|/usr/lib/bellhop|$(haproxydir)|g' -e 's|/usr/share/neutron/rootwrap|$(filterdir)|g' "$$target" || \
+	    exit 1; done
 	install -m 644 packaging/systemd/neutron-metadata-agent.service "$(DESTDIR)$(unitdir)/"
 	sed -i -e 's|/usr/bin/neutron-metadata-agent|$(bindir)/neutron-metadata-agent|g' -e 's|/etc/|$(sysconfdir)/|g' \
 	    "$(DESTDIR)$(unitdir)/neutron-metadata-agent.service"

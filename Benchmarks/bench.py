@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """`make bench`: what a metadata request costs in Bellhop, in haproxy, in nginx, in Neutron's agent, and at the least.
 
     bench.py             everything, in about 20 minutes; writes docs/performance.md and docs/performance/
@@ -32,14 +33,14 @@ FULL = {
     **{"rounds": 5, "seconds": 1.5, "warm_up": 0.2, "slow_rounds": 3, "slow_seconds": 4.0, "slow_warm_up": 1.5},
     **{"rate": 1_000, "paced_rounds": 3, "paced_seconds": 3.0, "gate_requests": 3_000},
     **{"networks": [1, 10, 100, 1_000], "peer_networks": [1, 100], "scale_rounds": 3, "scale_seconds": 1.0},
-    **{"idle": [0, 1_000, 10_000]},
+    **{"idle": [0, 1_000, 10_000], "idle_rounds": 2},
 }
 QUICK = {
     **{"rounds": 1, "seconds": 0.3, "warm_up": 0.1, "slow_rounds": 1, "slow_seconds": 1.0, "slow_warm_up": 0.5},
     **{"rate": 500, "paced_rounds": 1, "paced_seconds": 0.5},
     **{"gate_requests": 500, "gates": ["haproxy", "relay", "ours"]},
     **{"networks": [1, 20], "peer_networks": [1, 5], "scale_rounds": 1, "scale_seconds": 0.3},
-    **{"idle": [0, 500]},
+    **{"idle": [0, 500], "idle_rounds": 1, "idle_kinds": ["ours", "relay"]},
 }
 
 PROGRAMS = {
@@ -135,7 +136,8 @@ def measure(workshop, plan, parts):
         timing = (plan["scale_rounds"], plan["scale_seconds"])
         results["networks"] = scale.over_networks(workshop, plan["networks"], plan["peer_networks"], *timing)
         possible = [count for count in plan["idle"] if count <= workshop.files_max // 2 - 1_000]
-        results["idle"] = scale.over_idle_connections(workshop, possible, *timing)
+        idle_timing = (plan["idle_rounds"], plan["scale_seconds"])
+        results["idle"] = scale.over_idle_connections(workshop, possible, *idle_timing, plan.get("idle_kinds"))
         results["loops"] = scale.over_loops(workshop, *timing)
     if "gates" in parts:
         results["gates"] = gates.measure(workshop, plan["gate_requests"], plan.get("gates"))

@@ -34,7 +34,7 @@ class StormError(Exception):
 
 
 class Plan:
-    """Where networks listen and who the guests are. Guest `i` is in network `i % networks`, as `bellhop storm` deals."""
+    """Where networks listen and who the guests are. Guest `i` is in network `i % networks`, as in `bellhop storm`."""
 
     def __init__(self, guests, networks, port, address=None, first=None):
         self.guests, self.networks, self.port = guests, networks, port
@@ -98,8 +98,9 @@ class Plan:
 def documents():
     """A whole boot's: 28 requests, as Nova answers them for an instance with one key."""
     leaves = {
-        **{"ami-id": "ami-00000001", "ami-launch-index": "0", "ami-manifest-path": "FIXME", "hostname": "web.novalocal"},
-        **{"instance-action": "none", "instance-id": "i-00000001", "instance-type": "m1.small"},
+        **{"ami-id": "ami-00000001", "ami-launch-index": "0", "ami-manifest-path": "FIXME"},
+        **{"hostname": "web.novalocal", "instance-action": "none", "instance-id": "i-00000001"},
+        **{"instance-type": "m1.small"},
         **{"local-hostname": "web.novalocal", "local-ipv4": "10.0.0.5", "public-hostname": "web.novalocal"},
         **{"public-ipv4": "", "reservation-id": "r-00000001", "security-groups": "default"},
     }

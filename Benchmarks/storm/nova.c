@@ -137,7 +137,8 @@ static void arm(void) {
         struct queue *queue = &queues[index];
         if (queue->count && (!next || queue->slots[queue->first].due < next)) next = queue->slots[queue->first].due;
     }
-    struct itimerspec due = {.it_value = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)}};
+    struct itimerspec due = {
+        .it_value = {.tv_sec = (time_t)(next / 1000000000u), .tv_nsec = (long)(next % 1000000000u)}};
     timerfd_settime(timer, TFD_TIMER_ABSTIME, &due, NULL);
 }
 

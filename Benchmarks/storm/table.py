@@ -53,7 +53,10 @@ def polls_table(results):
 
 
 def hostile_table(results):
-    lines = ["| Workload | Chain | Client | Connections | Ended by the service | After, s | Answers |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| Workload | Chain | Client | Connections | Ended by the service | After, s | Answers |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for result in results:
         for title, row in result.rows:
             for each in row["hostile"]:
@@ -84,7 +87,8 @@ def markdown(results, command):
 def machine():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     packages = ("haproxy", "neutron-metadata-agent", "rabbitmq-server")
-    asked = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${Version}, ", *packages], capture_output=True, text=True)
+    words = ["dpkg-query", "-W", "-f=${Package} ${Version}, ", *packages]
+    asked = subprocess.run(words, capture_output=True, text=True)
     return (
         f"{datetime.date.today()}, {os.cpu_count()} CPUs ({model.group(1) if model else platform.machine()}), "
         f"Linux {platform.release()}, {asked.stdout.rstrip(', ')}"

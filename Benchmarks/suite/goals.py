@@ -32,7 +32,7 @@ def evaluate(results):
             found.append(Goal(text, f"≥ {limit}", shown.format(value), value >= limit))
 
     def ratio(mode, other, name="cpu_us", kind="rounds"):
-        return results[kind].get(mode, {}).get("ours", {}).get("ratios", {}).get(other, {}).get(name)
+        return results.get(kind, {}).get(mode, {}).get("ours", {}).get("ratios", {}).get(other, {}).get(name)
 
     names = {"new": "new connection", "close": "`Connection: close`", "keep": "kept connection"}
     for mode in ("new", "close", "keep"):

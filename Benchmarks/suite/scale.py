@@ -60,10 +60,16 @@ def summary(series: Series):
     }
 
 
-def over_idle_connections(workshop, counts, rounds, seconds):
-    """{contender's key: {idle connections: {mode: {...}, "bytes_each": ...}}}. `counts` are in rising order."""
+IDLE_KINDS = (Chain, NeutronHaproxy, TunedHaproxy, TunedNginx, BareRelay)
+
+
+def over_idle_connections(workshop, counts, rounds, seconds, keys=None):
+    """{contender's key: {idle connections: {mode: {...}, "bytes_each": ...}}}; of all kinds, or of those named.
+
+    `counts` are in rising order.
+    """
     result = {}
-    for kind in (Chain, NeutronHaproxy, TunedHaproxy, TunedNginx, BareRelay):
+    for kind in (kind for kind in IDLE_KINDS if not keys or kind.key in keys):
         # As many networks as it takes; only the whole chain serves several with one process.
         networks = -(-max(counts) // kind.idle_max) if kind is Chain else 1
         with kind(workshop, networks) as contender:

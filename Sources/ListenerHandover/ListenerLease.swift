@@ -19,7 +19,7 @@ public final class ListenerLease {
         case interrupted
     }
 
-    /// Offers the sockets and waits for the agent's answer.
+    /// Offers the sockets to an agent that answers.
     ///
     /// - Parameters:
     ///   - milliseconds: how long to wait for it.
@@ -50,30 +50,37 @@ public final class ListenerLease {
         unlessReadable other: CInt
     ) throws(Failure) {
         guard let socket = PacketSocket.connect(to: agentPath) else { throw .unavailable(errno) }
-        guard socket.send(offer, descriptors: descriptors) else {
-            let reason = errno
+        do throws(Failure) {
+            let end = MonotonicTime.now.advanced(byMilliseconds: milliseconds)
+            try Self.await(.ready, on: socket, until: end, unlessReadable: other)
+            guard socket.send(offer, descriptors: descriptors) else { throw .unavailable(errno) }
+            try Self.await(.accepted, on: socket, until: end, unlessReadable: other)
+        } catch {
             socket.close()
-            throw .unavailable(reason)
+            throw error
         }
+        self.socket = socket
+    }
+
+    private static func await(
+        _ wanted: ListenerReply,
+        on socket: PacketSocket,
+        until end: MonotonicTime,
+        unlessReadable other: CInt
+    ) throws(Failure) {
         var entries = [socket.descriptor, other].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        guard poll(&entries, nfds_t(entries.count), CInt(clamping: milliseconds)) > 0 else {
-            socket.close()
+        guard poll(&entries, nfds_t(entries.count), MonotonicTime.now.millisecondsUntil(end)) > 0 else {
             throw .unavailable(ETIMEDOUT)
         }
-        guard entries[0].revents != 0 else {
-            socket.close()
-            throw .interrupted
-        }
+        guard entries[0].revents != 0 else { throw .interrupted }
         guard case .message(let bytes, let unwanted) = socket.receive(bytesMax: ListenerReply.bytesMax) else {
-            socket.close()
             throw .unavailable(ECONNRESET)
         }
         for descriptor in unwanted { close(descriptor) }
-        if case .refused(let why) = ListenerReply(bytes) {
-            socket.close()
-            throw .refused(why)
-        }
-        self.socket = socket
+        let reply = ListenerReply(bytes)
+        guard reply != wanted else { return }
+        if case .refused(let why) = reply { throw .refused(why) }
+        throw .refused("an answer out of turn")
     }
 
     /// Takes over a lease that a predecessor in this process had.

@@ -182,8 +182,11 @@ public struct ListenerOffer: Sendable, Equatable {
     }
 }
 
-/// The agent's answer to an offer.
+/// What the agent says on a connection: first whether it wants an offer at all, then what it does with it.
 public enum ListenerReply: Sendable, Equatable {
+    /// The agent is there and takes an offer. Before, none is sent: the sockets in it would stay in the hands of an agent
+    /// that hangs, and their addresses in use, whatever becomes of the proxy.
+    case ready
     /// The agent accepts connections on the sockets now. They are given back by closing the connection.
     case accepted
     /// A sentence.
@@ -193,14 +196,19 @@ public enum ListenerReply: Sendable, Equatable {
 
     public var bytes: [UInt8] {
         switch self {
+        case .ready: Array("ready\n".utf8)
         case .accepted: Array("accepted\n".utf8)
         case .refused(let why): Array("refused \(why)\n".utf8.prefix(Self.bytesMax))
         }
     }
 
-    /// Anything but an acceptance is a refusal.
+    /// Anything else is a refusal.
     init(_ bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first ?? ""
-        self = text == "accepted" ? .accepted : .refused(String(text.drop { $0 != " " }.dropFirst()))
+        switch text {
+        case "ready": self = .ready
+        case "accepted": self = .accepted
+        default: self = .refused(String(text.drop { $0 != " " }.dropFirst()))
+        }
     }
 }

@@ -145,7 +145,9 @@ private final class DeskLease: LoopHandler {
         let token = desk.loop.add(self)
         self.token = token
         desk.loop.setDeadline(token, desk.loop.now + Self.offerTimeout)
-        return desk.loop.watch(token, connection.descriptor, as: .notification)
+        // A proxy that has given up meanwhile, because we hung, is gone here.
+        return connection.send(ListenerReply.ready.bytes)
+            && desk.loop.watch(token, connection.descriptor, as: .notification)
     }
 
     func ready(_ readiness: Readiness) {
@@ -153,15 +155,10 @@ private final class DeskLease: LoopHandler {
         case .wouldBlock: break
         case .message(let bytes, let descriptors): received(bytes, descriptors)
         case .ended: end()
-        case .failed(EMSGSIZE): refuse("the offer is larger than \(ListenerOffer.bytesMax) bytes, or has too many sockets")
+        case .failed(EMSGSIZE):
+            refuse("the offer is larger than \(ListenerOffer.bytesMax) bytes, or has too many sockets")
         case .failed: end()
         }
-    }
-
-    /// A proxy that has given up waiting for an agent that hung; its offers are still in the backlog.
-    private var isAbandoned: Bool {
-        var entry = pollfd(fd: connection.descriptor, events: 0, revents: 0)
-        return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLHUP) != 0
     }
 
     /// No offer in time.
@@ -173,7 +170,6 @@ private final class DeskLease: LoopHandler {
         // From here on they are closed with their handles.
         let sockets = descriptors.map(ListeningSocketHandle.init(adopting:))
         guard doors.isEmpty else { return refuse("one connection carries one offer") }
-        guard !isAbandoned else { return end() }
         guard !sockets.isEmpty else { return refuse("the offer has no sockets") }
         for socket in sockets where !Self.isGuestListener(socket.descriptor) {
             return refuse("a descriptor is not a listening TCP socket")

@@ -29,7 +29,8 @@ public final class MessageBus: RPCClient {
     enum Standing {
         /// No connection has been tried yet.
         case new
-        case connected
+        /// Since when, and what was the matter before; nil if that was the first connection.
+        case connected(since: Duration, after: MessagingError?)
         /// Since when, and why.
         case away(since: Duration, MessagingError)
     }
@@ -224,12 +225,12 @@ public final class MessageBus: RPCClient {
             )
             wakeUp.signal()
         }
-        finish(message.id, .failure(state.withLock { Self.reason(whyNothingCameOf: message, within: timeout, $0) }))
+        finish(message.id, .failure(state.withLock { reason(whyNothingCameOf: message, within: timeout, $0) }))
     }
 
-    /// The bus, if it is away or the broker has not done its part, and otherwise the server: an operator who reads of
-    /// the wrong one looks in the wrong place.
-    private static func reason(
+    /// The bus, if it was away for most of the time or the broker has not done its part, and otherwise the server: an
+    /// operator who reads of the wrong one looks in the wrong place.
+    private func reason(
         whyNothingCameOf message: MessageBook.Message,
         within timeout: Duration,
         _ state: State
@@ -238,7 +239,12 @@ public final class MessageBus: RPCClient {
         switch state.standing {
         case .away(_, let reason): return reason
         case .new: return MessagingError(.unreachable, "No AMQP server could be connected to \(what).")
-        case .connected: break
+        case .connected(let since, let before):
+            guard now() - since < timeout / 2 else { break }
+            return MessagingError(
+                before?.code ?? .unreachable,
+                "\(before?.message ?? "No AMQP server was connected to.") It was back too late for an answer \(what)."
+            )
         }
         if let now = state.book.message(message.id), now.isRejected { return now.rejection }
         guard message.isCall else {
@@ -277,7 +283,13 @@ extension MessageBus {
     }
 
     func connected() {
-        state.withLock { $0.standing = .connected }
+        state.withLock { state in
+            switch state.standing {
+            case .new: state.standing = .connected(since: now(), after: nil)
+            case .away(_, let reason): state.standing = .connected(since: now(), after: reason)
+            case .connected: break
+            }
+        }
     }
 
     /// What was sent on the connection goes out again on the next one.

@@ -1,8 +1,8 @@
-"""Requests by which a guest tries to be another, through every door of ours: see Tests/Forgery and docs/threat-model.md.
+"""Requests by which a guest tries to be another, through every door of ours: Tests/Forgery and docs/threat-model.md.
 
-Each chain is started once and plays the whole corpus; a test looks at what came of one item. Guests are source addresses
-on loopback. On the same network there is a neighbour, on another one a guest with the same address, so whoever gets
-through gets something.
+Each chain is started once and plays the whole corpus; a test looks at what came of one group. Guests are source
+addresses on loopback. On the same network there is a neighbour, on another one a guest with the same address, so
+whoever gets through gets something.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ GROUPS = [
 
 @pytest.mark.parametrize(("name", "group"), GROUPS)
 def test_a_guest_is_nobody_but_itself(played, name, group):
-    """Nova is asked for the guest's own instance, with exactly our headers, exactly as often as written; or not at all."""
+    """Nova is asked for the guest's own instance, with exactly our headers and as often as written, or not at all."""
     wrong = run.wrong(played(name)[0], chains.CHAINS[name].outcome, group)
     assert not wrong, "\n".join(wrong)
 
@@ -237,7 +237,7 @@ def test_where_the_control_differs_there_is_a_reason():
 
 
 def test_nothing_is_forged_where_we_serve():
-    for name in ("ours", "haproxy", "pike"):
+    for name in ("ours", "haproxy", "pike", "proxy"):
         for item in corpus.items(name):
             assert set(item.expected(name).identities) <= {"own"}, item.path
 

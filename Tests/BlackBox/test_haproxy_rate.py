@@ -80,7 +80,7 @@ def test_requests_that_are_refused_for_another_reason_count(served):
     served.start(limits=Limits(base=(60, 2), burst=(60, 2)))
     for _ in range(2):
         with Client(served.where) as guest:
-            guest.send(request("m:80", "CONNECT"))
+            guest.send(request("m:80", "CONNECT", host="m:80"))
             assert guest.response().status in (OK, 405)
     assert ask(served.where, 1) == [DENIED]
 

@@ -1,13 +1,17 @@
 """`make install`: which files come where, with which owner and mode, and what of the host's own stays as it is."""
 
+import configparser
+import importlib.util
 import os
+import pathlib
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from Harness import programs
+from Harness import personality, programs, wire
+from Harness.programs import eventually
 
 # The directories of the three layouts that docs/operations.md names.
 LAYOUTS = {
@@ -27,7 +31,7 @@ IS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a fil
 def stripped(tmp_path_factory):
     """The programs without debug information, so that a dozen installations do not copy gigabytes."""
     folder = tmp_path_factory.mktemp("programs")
-    for program in (programs.AGENT, programs.PROXY, programs.BELLHOP):
+    for program in (programs.AGENT, programs.PROXY, personality.STANDBY, programs.BELLHOP):
         subprocess.run(["strip", "-o", folder / program.name, program], check=True)
     yield folder
     shutil.rmtree(folder)
@@ -80,10 +84,13 @@ def test_exactly_these_files_are_installed(install, root, layout):
         f"{prefix}/bin/bellhop": 0o755,
         f"{prefix}/bin/neutron-metadata-agent": 0o755,
         f"{prefix}/bin/neutron-ns-metadata-proxy": 0o755,
+        f"{prefix}/lib/bellhop/haproxy": 0o755,
+        f"{prefix}/lib/bellhop/standby/haproxy": 0o755,
         f"{prefix}/lib/systemd/system/neutron-metadata-agent.service": 0o644,
         f"{prefix}/share/doc/bellhop/examples/lab.yaml": 0o644,
         f"{prefix}/share/doc/bellhop/examples/metadata_agent.ini.sample": 0o644,
         f"{prefix}/share/man/man1/bellhop.1": 0o644,
+        f"{prefix}/share/man/man8/bellhop-haproxy.8": 0o644,
         f"{prefix}/share/man/man8/neutron-metadata-agent.8": 0o644,
         f"{prefix}/share/man/man8/neutron-ns-metadata-proxy.8": 0o644,
         f"{filters}/bellhop.filters": 0o644,
@@ -110,6 +117,97 @@ def test_unit_and_pages_name_the_places_of_the_installation(install, root, layou
     assert f"{filters}/bellhop.filters" in pages
     named = set(re.findall(r"(/\S+)/(?:examples/lab\.yaml|bellhop\.filters)", pages))
     assert named == {f"{prefix}/share/doc/bellhop", filters}
+    named = set(re.findall(r"(/\S+)/haproxy\b", pages))
+    assert named == {f"{prefix}/lib/bellhop", f"{prefix}/lib/bellhop/standby"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rootwraps_filters_name_the_programs_of_the_installation(install, root, layout):
+    variables, prefix, _, filters = LAYOUTS[layout]
+    assert install(**variables).returncode == 0
+    found = read_filters(root / filters[1:] / "bellhop.filters")
+    assert found == {
+        "bellhop_ns_metadata_proxy": ["CommandFilter", "neutron-ns-metadata-proxy", "root"],
+        "bellhop_kill_ns_metadata_proxy": ["KillFilter", "root", "neutron-ns-metadata-proxy", "-9"],
+        "bellhop_haproxy": ["RegExpFilter", f"{prefix}/lib/bellhop/haproxy", "root", "haproxy", "-f", ".*"],
+        "bellhop_kill_haproxy": ["KillFilter", "root", f"{prefix}/lib/bellhop/haproxy", "-9", "-15"],
+        "bellhop_kill_haproxy_standby": ["KillFilter", "root", f"{prefix}/lib/bellhop/standby/haproxy", "-9", "-15"],
+    }
+
+
+def read_filters(path):
+    """As rootwrap reads them."""
+    parser = configparser.RawConfigParser()
+    parser.read(path)
+    return {name: [word.strip() for word in value.split(",")] for name, value in parser.items("Filters")}
+
+
+def test_the_haproxy_of_the_installation_is_two_files_and_no_links(install, root):
+    """Agents and rootwrap look at the name of the file that runs, and a link has another one behind it."""
+    assert install().returncode == 0
+    folder = root / "usr/local/lib/bellhop"
+    for path in (folder / "haproxy", folder / "standby/haproxy"):
+        assert path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1
+    assert (folder / "haproxy").read_bytes() == (root / "usr/local/bin/neutron-ns-metadata-proxy").read_bytes()
+
+
+@pytest.fixture
+def installed(install, haproxy, folder):
+    """`haproxy`, from an installation whose paths are real."""
+    done = install(DESTDIR="", prefix=folder / "here", sysconfdir=folder / "here/etc", STRIP="strip", built=programs.BIN)
+    assert done.returncode == 0, done.stderr
+    haproxy.program = str(folder / "here/lib/bellhop/haproxy")
+    haproxy.filters = folder / "here/etc/neutron/rootwrap.d/bellhop.filters"
+    return haproxy
+
+
+def test_the_installed_haproxy_serves_and_stands_by(installed, agent):
+    handover = personality.Handover(agent, installed)
+    handover.serve()
+    program = handover.start_agent()
+    pid = handover.start_proxy()
+    assert personality.executable(pid) == pathlib.Path(installed.program).parent / "standby/haproxy"
+    assert handover.get().status == 200
+    program.stop()
+    eventually(lambda: not personality.stands_by(pid), 10, "the whole program")
+    assert personality.executable(pid) == pathlib.Path(installed.program)
+    status = subprocess.run(["readelf", "-SW", installed.program], capture_output=True, text=True).stdout
+    assert ".symtab" not in status
+
+
+@pytest.mark.skipif(importlib.util.find_spec("oslo_rootwrap") is None, reason="oslo.rootwrap is not installed")
+def test_rootwrap_lets_the_agents_start_and_kill_both_programs(installed, agent):
+    """By its own code, for the commands of Pike to Victoria."""
+    from oslo_rootwrap import wrapper
+
+    filters = wrapper.load_filters([str(installed.filters.parent)])
+    # Any agent's own: it lets commands be started in namespaces, if what follows is allowed too.
+    filters.append(wrapper.build_filter("IpNetnsExecFilter", "ip", "root"))
+    start = ["haproxy", "-f", str(installed.path)]
+    for words in (start, ["ip", "netns", "exec", "qrouter-1", *start]):
+        assert wrapper.match_filter(filters, words, exec_dirs=["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
+    handover = personality.Handover(agent, installed)
+    handover.serve()
+    program = handover.start_agent()
+    pid = handover.start_proxy()
+
+    def may_kill(number):
+        try:
+            return wrapper.match_filter(filters, ["kill", number, str(pid)]).name
+        except wrapper.NoFilterMatched:
+            return None
+
+    assert [may_kill(number) for number in ("-9", "-15", "-1")] == ["bellhop_kill_haproxy_standby"] * 2 + [None]
+    program.stop()
+    eventually(lambda: not personality.stands_by(pid), 10, "the whole program")
+    assert [may_kill(number) for number in ("-9", "-15", "-1")] == ["bellhop_kill_haproxy"] * 2 + [None]
+    # After an upgrade the file that runs is no longer there under its name.
+    os.rename(installed.program, installed.program + ".new")
+    os.rename(installed.program + ".new", installed.program)
+    assert may_kill("-9") == "bellhop_kill_haproxy"
+    with pytest.raises(wrapper.NoFilterMatched):
+        wrapper.match_filter(filters, ["kill", "-9", str(os.getpid())])
+    assert wire.accepts(installed.where)
 
 
 def test_what_is_installed_works(install, root, folder):
@@ -167,6 +265,8 @@ def test_a_second_installation_replaces_what_is_ours(install, root):
     before = modes(root)
     ours = [
         "usr/local/bin/bellhop",
+        "usr/local/lib/bellhop/haproxy",
+        "usr/local/lib/bellhop/standby/haproxy",
         "usr/local/lib/systemd/system/neutron-metadata-agent.service",
         "usr/local/share/man/man1/bellhop.1",
         "etc/neutron/rootwrap.d/bellhop.filters",

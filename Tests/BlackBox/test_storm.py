@@ -1,63 +1,15 @@
-"""`bellhop storm`: simulated guests against servers that are scripted, and against our own service."""
+"""`bellhop storm`: what a simulated guest asks, when it gives up, and what it says of it."""
 
 import contextlib
 import json
-import signal
 import subprocess
 import time
 
 import pytest
 
 from Harness import programs, servers, wire
-from Harness.servers import CLOSE, ScriptedServer, Steps, reply
-
-OLD, NEW = "cloud-init-22.4", "cloud-init-26"
-VERSION = "/openstack/2018-08-27"
-METADATA, USER_DATA = f"{VERSION}/meta_data.json", f"{VERSION}/user_data"
-TREE = "/latest/meta-data/"
-INSTANCE = "f2b1c0de-0000-4000-8000-000000000010"
-# What Nova says of an instance with one key.
-DOCUMENTS = {
-    "/openstack": "2012-08-10\n2018-08-27\n2020-10-14\nlatest",
-    METADATA: json.dumps({"uuid": INSTANCE, "files": [], "meta": {}}),
-    USER_DATA: "#cloud-config\n",
-    f"{VERSION}/vendor_data.json": "{}",
-    f"{VERSION}/vendor_data2.json": "{}",
-    f"{VERSION}/network_data.json": '{"links": []}',
-    TREE: "ami-id\nplacement/\npublic-keys/\nhostname",
-    f"{TREE}placement/": "availability-zone",
-    f"{TREE}placement/availability-zone": "nova",
-    f"{TREE}public-keys/": "0=alice",
-    f"{TREE}public-keys/0/openssh-key": "ssh-ed25519 AAAA alice",
-    f"{TREE}ami-id": "ami-1",
-    f"{TREE}hostname": "web",
-}
-BOOT = ["/openstack", *DOCUMENTS]
-
-
-class Metadata(ScriptedServer):
-    """A service that answers from DOCUMENTS, but for the targets in `changed`: bytes, Steps, or a list of them in turn."""
-
-    def __init__(self, changed=None):
-        self.changed = changed or {}
-        super().__init__(self._respond)
-
-    def _respond(self, message):
-        target = message.target.decode()
-        answer = self.changed.get(target)
-        if isinstance(answer, list):
-            answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        if answer is not None:
-            return answer
-        return reply(body=DOCUMENTS[target].encode()) if target in DOCUMENTS else reply(404)
-
-    @property
-    def at(self):
-        return f"--at={self.host}:{self.port}"
-
-    @property
-    def targets(self):
-        return [message.target.decode() for message in self.requests]
+from Harness.metadata import BOOT, INSTANCE, METADATA, NEW, OLD, TREE, USER_DATA, VERSION, Metadata, outcomes, storm
+from Harness.servers import CLOSE, Steps, reply
 
 
 @pytest.fixture
@@ -65,19 +17,6 @@ def service():
     """Makes services, and stops them."""
     with contextlib.ExitStack() as stack:
         yield lambda **keywords: stack.enter_context(Metadata(**keywords))
-
-
-def storm(folder, *words, seconds=60.0):
-    """Exit status, report and what went to standard error."""
-    command = [programs.BELLHOP, "storm", "--report", "json", *words]
-    status, out, err = programs.run(command, folder, seconds=seconds)
-    return status, json.loads(out) if out else None, err
-
-
-def outcomes(path):
-    """The boots of a details file by port of their target."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return {int(line["target"].rpartition(":")[2]): line for line in lines}
 
 
 # MARK: A boot
@@ -218,125 +157,6 @@ def test_documents_larger_than_every_buffer_arrive(folder, service):
     metadata = service(changed={METADATA: reply(body=large), USER_DATA: chunked})
     status, report, _ = storm(folder, metadata.at)
     assert status == 0, report
-
-
-# MARK: Its bounds
-
-
-def test_the_storm_ends_in_its_time_with_what_it_has(folder, service):
-    metadata = service(changed={USER_DATA: Steps(30)})
-    status, report, _ = storm(folder, metadata.at, "--seconds=1.5", "--guests=3", "--source=127.44.0.1-127.44.0.3")
-    assert status == 2
-    assert report["boots"]["unfinished"] == 3 and report["boots"]["complete"] == 0
-    assert report["requests"]["statuses"] == {"200": 9}
-    assert 1.5 <= report["seconds"] < 10
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_early_with_a_report(folder, service, start, number):
-    metadata = service(changed={USER_DATA: Steps(30)})
-    program = start([programs.BELLHOP, "storm", metadata.at, "--report=json"], "storm")
-    program.wait_until(lambda: USER_DATA in metadata.targets)
-    program.send_signal(number)
-    assert program.wait() == 2
-    report = json.loads(program.stdout_path.read_text())
-    assert report["interrupted"] is True and report["boots"]["unfinished"] == 1
-
-
-def test_more_guests_than_open_files_are_refused_beforehand(folder, service):
-    command = ["prlimit", "--nofile=200:200", programs.BELLHOP, "storm", service().at, "--guests=200"]
-    status, _, err = programs.run(command, folder)
-    assert status == 1 and "ulimit -n" in err
-
-
-@pytest.mark.parametrize("address", ["169.254.169.254:80", "[::ffff:169.254.169.254]:80", "[fd00:ec2::254]:80"])
-def test_a_cloud_s_own_metadata_service_is_never_asked_from_the_host(folder, address):
-    status, _, err = storm(folder, "--at", address)
-    assert status == 1
-    assert "refused, because" in err and "--namespace" in err
-
-
-@pytest.mark.parametrize(
-    "words, complaint",
-    [
-        ([], "--at or --namespace is needed"),
-        (["--at=localhost:80"], "expected ADDRESS:PORT"),
-        (["--at=127.0.0.1:80", "--source=10.0.0.0/33"], "expected ADDRESS/LENGTH"),
-        (["--at=127.0.0.1:80", "--profile=cloud-init-1"], "must be cloud-init-22.4 or cloud-init-26"),
-        (["--at=127.0.0.1:80", "--poll=0"], "--poll must be"),
-        (["--at=127.0.0.1:80", "--poll=1", "--arrival=1"], "are for boots"),
-        (["--at=127.0.0.1:80", "--report=xml"], "report"),
-    ],
-)
-def test_a_command_line_that_means_nothing_is_refused(folder, words, complaint):
-    status, _, err = storm(folder, *words)
-    assert status == 64 and complaint in err
-
-
-@pytest.mark.parametrize(
-    "words, complaint",
-    [
-        (["--guests=20001"], "must be 1 to 20000"),
-        (["--hostile=-1"], "hostile clients"),
-        (["--abusive=101"], "0 to 100 percent"),
-        (["--seconds=0"], "more than 0"),
-        (["--namespace=no-such-namespace"], "/run/netns/no-such-namespace cannot be opened"),
-        (["--source=192.0.2.1"], "cannot speak from 192.0.2.1"),
-        (["--details=/no/such/folder/x"], "/no/such/folder/x cannot be written"),
-    ],
-)
-def test_a_storm_that_cannot_be_run_says_why(folder, words, complaint):
-    status, _, err = storm(folder, "--at=127.0.0.1:9", *words)
-    assert status == 1 and complaint in err
-
-
-# MARK: Polls, abuse, hostility
-
-
-def test_polling_guests_ask_again_and_again_and_abusive_ones_are_told_apart(folder, service):
-    document = "/openstack/latest/meta_data.json"
-    metadata = service(changed={document: reply(body=b"{}")})
-    words = ["--poll=0.4", "--seconds=2", "--guests=20", "--abusive=10", "--source=127.44.0.0/24"]
-    status, report, _ = storm(folder, metadata.at, *words)
-    assert status == 0, report
-    assert "boots" not in report
-    assert set(metadata.targets) == {document}
-    polls, abusive = report["requests"], report["abusive"]
-    # 18 guests ask every 0.4 s for two seconds.
-    assert 18 <= polls["answered"] <= 18 * 5
-    assert abusive["answered"] > 10
-    assert polls["begun"] + abusive["begun"] >= len(metadata.requests)
-    assert polls["errors"] == abusive["errors"] == {}
-
-
-def test_a_poll_without_an_answer_is_not_repeated_meanwhile(folder, service):
-    metadata = service(changed={"/openstack/latest/meta_data.json": Steps(20)})
-    status, report, _ = storm(folder, metadata.at, "--poll=0.1", "--seconds=1")
-    assert status == 2
-    assert report["requests"]["begun"] == 1 and report["polls_skipped"] >= 5
-
-
-def test_hostile_clients_are_thrown_out_and_guests_beside_them_boot(folder, start):
-    port = wire.free_port()
-    inventory = folder / "lab.yaml"
-    inventory.write_text(
-        f"networks:\n  lo: {{cidr: 127.0.0.0/8}}\nlisteners:\n  - {{listen: '127.0.0.1:{port}', network: lo}}\n"
-        "instances:\n" + "".join(f"  g{n}: {{network: lo, fixed_ip: 127.44.0.{n + 1}}}\n" for n in range(20))
-    )
-    program = start([programs.BELLHOP, "serve", "--inventory", inventory], "serve")
-    program.wait_until(lambda: wire.accepts(("127.0.0.1", port)))
-    words = [f"--at=127.0.0.1:{port}", "--source=127.44.0.0/16", "--guests=20", "--hostile=12", "--arrival=1.5"]
-    status, report, _ = storm(folder, *words)
-    assert status == 0, report
-    assert report["boots"]["complete"] == 20
-    hostile = {each["kind"]: each for each in report["hostile"]}
-    assert set(hostile) == {"slow head", "silent", "garbage", "huge head", "deaf", "vanishing"}
-    assert all(each["connections"] >= 2 and each["not_connected"] == 0 for each in hostile.values())
-    for kind, refusal in (("garbage", "400"), ("huge head", "431")):
-        assert set(hostile[kind]["statuses"]) == {refusal}
-        assert hostile[kind]["thrown_out"] >= 2
-    assert hostile["vanishing"]["left"] >= 2
-    assert hostile["silent"]["thrown_out"] == 0
 
 
 # MARK: Its words

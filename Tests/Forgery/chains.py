@@ -41,7 +41,7 @@ class Chain:
         try:
             self._start_agent()
             self.start_front()
-            self.agent.wait_until(lambda: wire.accepts(self.where), what="a door for guests")
+            self.programs[-1].wait_until(lambda: wire.accepts(self.where), what="a door for guests")
         except BaseException:
             self.__exit__()
             raise
@@ -135,7 +135,11 @@ class DebiansHaproxy(Chain):
     file = "2025.2-l3"
 
     def start_front(self):
-        bind = "::" if _has_both_families() else "127.0.0.1"
+        bind = "127.0.0.1"
+        if _has_both_families():
+            # Free on all addresses: guests' closed connections still hold ports of theirs.
+            bind, self.port = "::", wire.free_port("::")
+            self.where = ("127.0.0.1", self.port)
         path = self.configuration(self.file, people.HOME_ROUTER, bind)
         self.launch([DEBIANS_HAPROXY, "-db", "-f", path], "haproxy")
 

@@ -11,9 +11,9 @@
     | X-Forwarded-For: {neighbour}
     |
 
-An outcome has three parts: the statuses that the guest gets (0 for none in time), the identities that Nova is asked for,
-and what the next request on the connection would get: `open` if it is served as everybody's, `closed`, or a status. Who
-serves:
+An outcome has three parts: the statuses that the guest gets (0 for none in time), the identities that Nova is asked
+for, and what the next request on the connection would get: `open` if it is served as everybody's, `closed`, or a
+status. Who serves:
 
     ours      our proxies and our agent, relayed or handed over
     haproxy   Debian's haproxy in front of our agent; as `ours` unless given
@@ -26,8 +26,8 @@ serves:
 
 Bytes: `|` and a blank begin a line; it ends with CRLF, or with nothing if a backslash is its last character. Escapes
 are those of Python's bytes. `{name}` is a value of the place where the item is played, `{rest}` the number of bytes
-behind the head, `{x*100}` a hundred of x. `|97` repeats a line, in which `{n}` counts. `~` waits for an answer. HTTP/2: `2` is a header field, `2=` data, `2+` a
-trailer field.
+behind the head, `{x*100}` a hundred of x. `|97` repeats a line, in which `{n}` counts. `~` waits for an answer.
+HTTP/2: `2` is a header field, `2=` data, `2+` a trailer field.
 """
 
 import dataclasses

@@ -9,7 +9,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def connect(namespace, where, seconds=15.0):
-    """A connection from inside the namespace to `where`. A namespace is a matter of the thread that makes the socket."""
+    """A connection from inside the namespace to `where`; the namespace is that of the thread that makes the socket."""
     made = []
 
     def make():

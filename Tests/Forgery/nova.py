@@ -63,19 +63,23 @@ class Nova:
     def _serve(self, connected):
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         incoming = wire.Incoming(connected)
+        rest_is_body = False
         try:
             while True:
-                head = incoming.head()
+                try:
+                    head = incoming.head()
+                except AssertionError:
+                    # The connection ended within a head, or rather within what came of an early answer's body.
+                    head = incoming.buffer if not rest_is_body else b""
                 if not head:
                     return
                 request = self._read(head, incoming)
-                if request is None:
-                    with self._lock:
-                        self.garbage.append(head + incoming.buffer)
-                    return
                 with self._lock:
-                    self.requests.append(request)
+                    (self.requests if request else self.garbage).append(request or head + incoming.buffer)
+                if request is None:
+                    return
                 if request.target.startswith(EARLY):
+                    rest_is_body = True
                     connected.sendall(servers.reply(404, b"so soon"))
                     continue
                 answer, is_open = self._ask(head + request.body) if self.upstream else (_answer(request), True)
@@ -83,7 +87,7 @@ class Nova:
                 if not answer or not is_open:
                     return
         except (OSError, EOFError, AssertionError):
-            pass  # cut short: what came of it is not a request
+            pass  # a body or an answer that was cut short: what came of it is not a request
         finally:
             connected.close()
 

@@ -12,7 +12,6 @@ from Harness import wire
 from . import http2
 from .recorded import Recorded
 
-
 # A status for neither an answer nor an end in time.
 NO_ANSWER = 0
 # How long to wait where the corpus says that nothing comes.
@@ -41,8 +40,8 @@ def play(item, values, where, source=None, probe_headers=b"", chain="ours", seco
     not do.
     """
     expected = item.expected(chain).statuses
-    client = _client(where, source, NO_ANSWER_SECONDS if NO_ANSWER in expected else seconds, connect)
-    with client:
+    connected = connect() if connect else wire.open_socket(where, seconds, source)
+    with _Client(connected, NO_ANSWER_SECONDS if NO_ANSWER in expected else seconds) as client:
         pieces = item.pieces(values)
         if item.is_http2:
             return _play_http2(client, pieces, item, values)
@@ -66,15 +65,13 @@ def play(item, values, where, source=None, probe_headers=b"", chain="ours", seco
         return Played(statuses, client.socket.received, was_probed, before)
 
 
-def _client(where, source, seconds, connect):
-    if connect is None:
-        client = wire.Client(where, seconds, source)
-    else:
-        client = wire.Client.__new__(wire.Client)
-        client.socket, client.buffer, client.timeout = connect(), b"", seconds
-        client.socket.settimeout(seconds)
-    client.socket = Recorded(client.socket)
-    return client
+class _Client(wire.Client):
+    """On a connection that is there already."""
+
+    def __init__(self, connected, seconds):
+        wire.Incoming.__init__(self, Recorded(connected))
+        self.timeout = seconds
+        connected.settimeout(seconds)
 
 
 def _one_more(client, statuses):
@@ -119,11 +116,9 @@ def _play_http2(client, pieces, item, values):
     received = client.socket.received
     if received.startswith(b"HTTP/"):
         return Played([int(received.split(b" ")[1])], received, False, 1)
-    found = {1: [], 3: []}
-    for kind, _, stream, payload in http2.frames(received):
-        if kind == http2.HEADERS:
-            found[stream].append(http2.status(payload))
-    return Played(found[1] + found[3], received, True, len(found[1]))
+    answers = [(stream, payload) for kind, _, stream, payload in http2.frames(received) if kind == http2.HEADERS]
+    statuses = [http2.status(payload) for _, payload in answers]
+    return Played(statuses, received, True, sum(stream == 1 for stream, _ in answers))
 
 
 def _until(client, stream):

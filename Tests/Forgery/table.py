@@ -20,11 +20,12 @@ def updated(page):
 
 
 def groups():
-    yield "| Group | Items | Of them another outcome with haproxy and Neutron's agent | What the guest does |"
+    yield "| Group | Items | of them different with haproxy and Neutron's agent | What the guest does |"
     yield "|---|---|---|---|"
     for group in corpus.groups():
-        differing = [item for item in group.items if item.why]
-        yield f"| [{group.name}](../Tests/Forgery/corpus/{group.name}.txt) | {len(group.items)} | {len(differing)} | {group.about} |"
+        link = f"[{group.name}](../Tests/Forgery/corpus/{group.name}.txt)"
+        differing = sum(bool(item.why) for item in group.items)
+        yield f"| {link} | {len(group.items)} | {differing} | {group.about} |"
 
 
 def differences():
@@ -36,10 +37,11 @@ def differences():
             rows.setdefault((item.why, outcomes), []).append(item.path)
     yield "| Items | Ours | haproxy, our agent | haproxy, Neutron's agent | Why |"
     yield "|---|---|---|---|---|"
-    order = list(corpus.reasons())
+    order, before = list(corpus.reasons()), None
     for (why, outcomes), paths in sorted(rows.items(), key=lambda row: (order.index(row[0][0]), row[1])):
         cells = " | ".join(f"`{outcome}`" for outcome in outcomes)
-        yield f"| {', '.join(paths)} | {cells} | {corpus.reasons()[why]} |"
+        yield f"| {', '.join(paths)} | {cells} | {'As above.' if why == before else corpus.reasons()[why]} |"
+        before = why
 
 
 def pike():

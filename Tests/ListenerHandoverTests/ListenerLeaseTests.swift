@@ -21,17 +21,19 @@ import Testing
             close(listener.descriptor)
         }
 
-        /// Answers the next offer on a thread of its own, and returns what came.
-        func answer(_ reply: [UInt8]?) -> () -> PacketSocket? {
+        /// Greets the next proxy on a thread of its own, and answers its offer, which stays to be read.
+        func answer(_ reply: ListenerReply, to greeting: ListenerReply = .ready) -> () -> PacketSocket? {
             let descriptor = listener.descriptor
             nonisolated(unsafe) var accepted: PacketSocket?
             nonisolated(unsafe) var thread = pthread_t()
             let body: () -> Void = {
                 var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 guard poll(&entry, 1, 5_000) > 0, let connection = PacketSocket.accept(descriptor) else { return }
+                _ = connection.send(greeting.bytes)
                 var readable = pollfd(fd: connection.descriptor, events: Int16(POLLIN), revents: 0)
-                _ = poll(&readable, 1, 5_000)
-                if let reply { _ = connection.send(reply) }
+                if poll(&readable, 1, 5_000) > 0, readable.revents & Int16(POLLHUP) == 0 {
+                    _ = connection.send(reply.bytes)
+                }
                 accepted = connection
             }
             let box = Unmanaged.passRetained(Box(body))
@@ -96,7 +98,7 @@ import Testing
         let agent = try Agent()
         let signal = try Signal()
         defer { signal.close() }
-        let accepted = agent.answer(ListenerReply.accepted.bytes)
+        let accepted = agent.answer(.accepted)
         var lease: ListenerLease? = try lend(agent, signal)
         let connection = try #require(accepted())
         guard case .message(let bytes, let descriptors) = connection.receive(bytesMax: 4_096) else {
@@ -117,17 +119,19 @@ import Testing
         let agent = try Agent()
         let signal = try Signal()
         defer { signal.close() }
-        let accepted = agent.answer(ListenerReply.accepted.bytes)
+        let accepted = agent.answer(.accepted)
         let lease = try lend(agent, signal)
         accepted()?.close()
         #expect(isReadable(lease.descriptor))
     }
 
-    @Test func aRefusalCarriesItsReason() throws {
+    /// Before the offer, because of who we are, or after it.
+    @Test(arguments: [ListenerReply.ready, .refused("this user may not")])
+    func aRefusalCarriesItsReason(_ greeting: ListenerReply) throws {
         let agent = try Agent()
         let signal = try Signal()
         defer { signal.close() }
-        let accepted = agent.answer(ListenerReply.refused("this user may not").bytes)
+        let accepted = agent.answer(.refused("this user may not"), to: greeting)
         do throws(ListenerLease.Failure) {
             _ = try lend(agent, signal)
             Issue.record("no refusal")
@@ -160,7 +164,18 @@ import Testing
         }
     }
 
-    /// A stopped agent still has a backlog, so the connection stands and no answer comes.
+    @Test func answersOutOfTurnAreRefusals() throws {
+        let agent = try Agent()
+        let signal = try Signal()
+        defer { signal.close() }
+        for (reply, greeting) in [(ListenerReply.ready, ListenerReply.ready), (.accepted, .accepted)] {
+            let accepted = agent.answer(reply, to: greeting)
+            #expect(throws: ListenerLease.Failure.self) { try lend(agent, signal) }
+            accepted()?.close()
+        }
+    }
+
+    /// A stopped agent still has a backlog, so the connection stands and no answer comes; nor do our sockets go there.
     @Test func anAgentThatHangsIsGivenUpAndASignalDoesNotWaitForIt() throws {
         let agent = try Agent()
         let signal = try Signal()

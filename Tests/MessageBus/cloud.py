@@ -88,10 +88,25 @@ class Cloud:
         self.servers.append(server)
         return server
 
-    def serve_raw(self, respond, topic="q-plugin"):
-        server = RawServer(self, respond, topic)
+    def serve_raw(self, respond, topic="q-plugin", arguments=None):
+        server = RawServer(self, respond, topic, arguments)
         self.servers.append(server)
         return server
+
+    @contextlib.contextmanager
+    def channel(self):
+        """Somebody else's channel in this virtual host."""
+        connection = amqp.Connection(
+            host=f"{harness.HOST}:{self.broker.port}",
+            userid=harness.SERVER,
+            password=harness.SERVER_PASSWORD,
+            virtual_host=self.vhost,
+        )
+        connection.connect()
+        try:
+            yield connection.channel()
+        finally:
+            connection.close()
 
     def start_agent(self, transport_url=None, wait=True, **options):
         agent = Agent(self, transport_url or self.url(), options)
@@ -125,6 +140,11 @@ class Cloud:
         time.sleep(0.7)  # for a second one
         [connection] = self.connections()
         return connection
+
+    def consumers(self, queue):
+        """Who takes the messages of a queue."""
+        path = f"/consumers/{urllib.parse.quote(self.vhost, safe='')}"
+        return [each for each in self.broker.ask("GET", path) if each["queue"]["name"] == queue]
 
     def messages(self):
         """How many messages are in any queue of the virtual host."""
@@ -285,7 +305,7 @@ class Request:
 class RawServer:
     """Takes the requests of a topic off the bus and lets `respond` do with them what it likes."""
 
-    def __init__(self, cloud, respond, topic):
+    def __init__(self, cloud, respond, topic, arguments=None):
         self.respond = respond
         self.requests, self.errors = [], []
         self._ended = threading.Event()
@@ -298,7 +318,7 @@ class RawServer:
         self.connection.connect()
         channel = self.connection.channel()
         channel.exchange_declare("neutron", "topic", durable=False, auto_delete=False)
-        channel.queue_declare(topic, durable=False, auto_delete=False)
+        channel.queue_declare(topic, durable=False, auto_delete=False, arguments=arguments)
         channel.queue_bind(topic, "neutron", topic)
         channel.basic_consume(topic, no_ack=True, callback=lambda message: self._take(message, channel))
         self.thread = threading.Thread(target=self._drain, daemon=True)
@@ -333,12 +353,15 @@ class RawServer:
 
 
 class NeutronAPI(servers.ScriptedServer):
-    """Neutron's REST API without credentials, which knows lab.WEB's port."""
+    """Neutron's REST API without credentials, which knows lab.WEB's port. `refuses` makes it refuse everybody."""
 
-    def __init__(self):
+    def __init__(self, refuses=False):
         super().__init__(self._respond)
+        self.refuses = refuses
 
     def _respond(self, message):
+        if self.refuses:
+            return servers.reply(403, b"{}", {"Content-Type": "application/json"})
         query = urllib.parse.parse_qs(message.target.decode().partition("?")[2])
         addresses = [value.partition("=")[2] for value in query.get("fixed_ips", [])]
         found = [port()] if not addresses or lab.WEB_IP in addresses else []
@@ -347,6 +370,28 @@ class NeutronAPI(servers.ScriptedServer):
     @property
     def options(self):
         return {"auth_strategy": "noauth", "endpoint_url": f"http://127.0.0.1:{self.port}"}
+
+
+class HeartbeatWire(Wire):
+    """Counts the heartbeats that the agent sends through it."""
+
+    FRAME = bytes([8, 0, 0, 0, 0, 0, 0, 0xCE])
+
+    def __init__(self, target):
+        self.heartbeats = 0
+        super().__init__(target)
+
+    def _pump(self, pair, source, sink):
+        super()._pump(pair, self._counted(source) if source is pair[0] else source, sink)
+
+    def _counted(self, source):
+        class Counted:
+            def recv(_, size):
+                data = source.recv(size)
+                self.heartbeats += data.count(self.FRAME)
+                return data
+
+        return Counted()
 
 
 def is_reply_queue(name):

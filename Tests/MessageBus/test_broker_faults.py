@@ -2,8 +2,9 @@
 
 import time
 
+import amqp
 import pytest
-from cloud import Cloud, Wire, is_reply_queue
+from cloud import Cloud, Wire, is_reply_queue, port
 from Harness.programs import eventually
 
 
@@ -152,6 +153,37 @@ def test_an_exchange_of_another_durability_is_used_as_it_is(cloud, durable_side)
     exchange = cloud.broker.exchanges(cloud.vhost)["neutron"]
     assert exchange["durable"] is (durable_side == "the server")
     assert not agent.lines("ERROR")
+    cloud.broker.rabbitmqctl("close_all_connections", "--vhost", cloud.vhost, "maintenance")
+    agent.wait_for_log("Reconnected to AMQP server")
+    # Said once, with the options that differ.
+    [line] = agent.lines("WARNING", "amqp_durable_queues, rabbit_quorum_queue")
+    assert f"durable={'true' if durable_side == 'the server' else 'false'}" in line
+
+
+def test_an_exchange_is_made_anew_of_the_kind_that_it_was(cloud, broker):
+    """A server of old dies if it finds another kind than its own, and a broker that restarts forgets all of one kind."""
+    server = cloud.serve()
+    agent = cloud.start_agent(rabbit={"rabbit_quorum_queue": True})
+    assert agent.ask().status == 200
+    server.stop()
+    broker.delete_exchange(cloud.vhost, "neutron")
+    asking = agent.ask_later()
+    agent.wait_for_log("Reconnected to AMQP server")
+    assert broker.exchanges(cloud.vhost)["neutron"]["durable"] is False
+    cloud.serve()
+    assert asking.answer().status == 200
+
+
+@pytest.mark.parametrize("ours", [{}, {"amqp_durable_queues": True}], ids=["as it is", "of another durability too"])
+def test_an_exchange_that_is_deleted_by_itself_is_used_too(cloud, ours):
+    with cloud.channel() as channel:
+        channel.exchange_declare("neutron", "topic", durable=False, auto_delete=True)
+        channel.queue_declare("keeps-it", auto_delete=True)
+        channel.queue_bind("keeps-it", "neutron", "keeps-it")
+        agent = cloud.start_agent(rabbit=ours)
+        exchange = cloud.broker.exchanges(cloud.vhost)["neutron"]
+        assert (exchange["durable"], exchange["auto_delete"]) == (False, True)
+        assert agent.lines("WARNING", "amqp_auto_delete", "auto_delete=true", "durable=false")
 
 
 @pytest.mark.parametrize("options", [{"amqp_durable_queues": True}, {"rabbit_quorum_queue": True}], ids=str)
@@ -213,6 +245,58 @@ def test_a_reply_queue_of_a_fixed_name_outlives_the_agent(cloud):
     assert cloud.reply_queues == [name]
 
 
+FIXED_NAME = "reply_compute-1:neutron-metadata-agent:1"
+OTHER_KINDS = {
+    "classic": {"durable": True, "arguments": {"x-expires": 60_000}},
+    "quorum": {"durable": True, "arguments": {"x-queue-type": "quorum"}},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_an_unused_queue_of_another_kind_gives_way_to_the_fixed_one(cloud, kind):
+    """Options changed, or another release: the name is the same, and the queue is not."""
+    cloud.serve()
+    with cloud.channel() as channel:
+        channel.queue_declare(FIXED_NAME, auto_delete=False, **OTHER_KINDS[kind])
+    agent = cloud.start_agent(rabbit={"use_queue_manager": True, "rabbit_qos_prefetch_count": 7})
+    assert agent.ask().status == 200
+    assert cloud.reply_queues == [FIXED_NAME]
+    queue = cloud.queues[FIXED_NAME]
+    assert (queue["durable"], queue["arguments"]) == (False, {"x-expires": 1_800_000})
+    # The channel was closed and opened again over it, which must not cost the prefetch count.
+    [consumer] = eventually(lambda: cloud.consumers(FIXED_NAME), what="the agent's consumer")
+    assert consumer["prefetch_count"] == 7
+    assert not agent.lines("ERROR")
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_queue_of_another_kind_that_is_in_use_is_left_alone(cloud, kind):
+    cloud.serve()
+    with cloud.channel() as channel:
+        channel.queue_declare(FIXED_NAME, auto_delete=False, **OTHER_KINDS[kind])
+        channel.basic_consume(FIXED_NAME)
+        agent = cloud.start_agent(rabbit={"use_queue_manager": True})
+        assert agent.ask().status == 200
+        [line] = agent.lines("WARNING", "The broker has another queue of that name")
+        assert FIXED_NAME in line
+        [ours] = set(cloud.reply_queues) - {FIXED_NAME}
+        assert is_reply_queue(ours)
+        assert ours in line
+        assert not agent.lines("ERROR")
+        # Nobody will ever look for that one again.
+        assert agent.program.stop() == 0
+        eventually(lambda: cloud.reply_queues == [FIXED_NAME], what="the other queue alone")
+
+
+def test_an_exclusive_queue_of_the_fixed_name_is_left_alone(cloud):
+    cloud.serve()
+    with cloud.channel() as channel:
+        channel.queue_declare(FIXED_NAME, exclusive=True)
+        agent = cloud.start_agent(rabbit={"use_queue_manager": True})
+        assert agent.ask().status == 200
+        assert agent.lines("WARNING", "The broker has another queue of that name")
+
+
 def test_the_fixed_name_by_default(cloud):
     """Of the host option, unless told otherwise, and the program."""
     cloud.start_agent(rabbit={"use_queue_manager": True})
@@ -248,6 +332,44 @@ def test_a_user_who_may_declare_nothing_is_named(cloud, broker):
     agent.wait_for_log("cannot be declared")
     assert agent.lines("ERROR", "reply_", f"user '{user}'")
     assert agent.ask().status == 503
+    agent.wait_for_log("Looking up instances fails")
+    # It is there, and has let the agent in.
+    assert not agent.lines("is unreachable")
+    assert agent.lines("WARNING", "Looking up instances fails", "denies what the agent needs")
+
+
+FULL = {"x-max-length": 1, "x-overflow": "reject-publish"}
+
+
+def test_a_full_queue_does_not_make_the_agent_press_upon_the_broker(cloud):
+    with cloud.channel() as channel:
+        channel.exchange_declare("neutron", "topic", durable=False, auto_delete=False)
+        channel.queue_declare("q-plugin", durable=False, auto_delete=False, arguments=FULL)
+        channel.queue_bind("q-plugin", "neutron", "q-plugin")
+        channel.basic_publish(amqp.Message("the one message that fits"), "neutron", "q-plugin")
+        eventually(lambda: cloud.messages() == 1, what="a full queue")
+        agent = cloud.start_agent()
+        asking = agent.ask_later()
+        agent.wait_for_log("The broker could not take a message")
+        time.sleep(1.5)
+        assert len(agent.lines("WARNING", "The broker could not take a message")) == 1
+        assert not agent.lines("No reply yet, asking again")
+        assert not asking.is_over
+        channel.queue_purge("q-plugin")
+    server = cloud.serve_raw(lambda request: request.reply(result=[port()]), arguments=FULL)
+    assert asking.answer().status == 200
+    assert len(server.requests) == 1
+
+
+def test_a_report_that_the_broker_cannot_take_is_a_failure_that_says_so(cloud):
+    server = cloud.serve_raw(lambda request: "_msg_id" in request.inner and request.reply(), "q-reports-plugin", FULL)
+    agent = cloud.start_agent(agent={"report_interval": 1})
+    eventually(lambda: len(server.requests) >= 2, what="reports")
+    server.stop()
+    agent.wait_for_log("Failed reporting state!", 2)
+    lines = agent.lines("ERROR", "Failed reporting state!")
+    assert all("could not take report_state for topic q-reports-plugin" in line for line in lines), lines
+    assert len(agent.lines("The broker could not take a message")) == 1
 
 
 def test_an_agent_that_is_killed_leaves_its_queue_to_expire(cloud):

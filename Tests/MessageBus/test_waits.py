@@ -4,7 +4,7 @@ import concurrent.futures
 import time
 
 import pytest
-from cloud import Cloud, NeutronAPI, Wire, port
+from cloud import Cloud, HeartbeatWire, NeutronAPI, Wire, port
 from Harness.programs import eventually
 
 
@@ -47,6 +47,15 @@ def a_broker_that_sends_no_heartbeats_is_believed_if_so_configured(cloud):
     time.sleep(6)
     assert agent.ask().status == 200
     assert not agent.lines("Reconnected")
+
+
+def heartbeats_are_sent_as_often_as_configured(cloud):
+    """Nine in nine seconds. The library by itself sends one in four and a half."""
+    with HeartbeatWire(cloud.broker.port) as path:
+        rabbit = {"heartbeat_timeout_threshold": 9, "heartbeat_rate": 9}
+        agent = cloud.start_agent(cloud.url(port=path.port), rabbit=rabbit)
+        eventually(lambda: path.heartbeats >= 6, 12, "six heartbeats")
+        assert not agent.lines("Reconnected")
 
 
 def timeouts_do_not_grow(cloud):
@@ -145,6 +154,50 @@ def without_a_broker_rest_serves(cloud):
         assert server.calls
 
 
+def an_api_that_refuses_the_account_keeps_no_guest_from_the_bus(cloud):
+    """The broker restarts within the hold. That nobody could ever use the API must not turn this into an error."""
+    with Wire(cloud.broker.port) as path, NeutronAPI(refuses=True) as api:
+        cloud.serve()
+        agent = cloud.start_agent(cloud.url(port=path.port), default=api.options)
+        assert agent.ask().status == 200
+        path.cut()
+        agent.wait_for_log("is unreachable")
+        asking = agent.ask_later()
+        eventually(lambda: api.requests, what="a question to the API")
+        time.sleep(1)
+        assert not asking.is_over
+        path.restore()
+        assert asking.answer().status == 200
+        assert asking.seconds < 8.5
+        assert not agent.lines("Lookups use Neutron's REST API for now")
+
+
+def reports_that_cannot_be_sent_blame_the_broker(cloud):
+    with Wire(cloud.broker.port) as path:
+        server = cloud.serve()
+        agent = cloud.start_agent(cloud.url(port=path.port), wait=False, agent={"report_interval": 1})
+        eventually(lambda: len(server.reports) >= 2, 20, "reports")
+        path.cut()
+        agent.wait_for_log("Failed reporting state!", 2)
+        lines = agent.lines("ERROR", "Failed reporting state!")
+        assert all("AMQP server on" in line and "did not reply" not in line for line in lines), lines
+        path.restore()
+        agent.wait_for_log("Successfully reported state after a previous failure.", seconds=30)
+
+
+def a_first_report_that_cannot_be_sent_keeps_its_topic(cloud):
+    with Wire(cloud.broker.port) as path:
+        path.cut()
+        agent = cloud.start_agent(cloud.url(port=path.port), wait=False, agent={"report_interval": 1})
+        agent.wait_for_log("Failed reporting state!", 3)
+        assert all("AMQP server on" in line for line in agent.lines("ERROR", "Failed reporting state!"))
+        # Now both have a listener, and only one is right.
+        old, new = cloud.serve(topics=["q-plugin"]), cloud.serve(topics=["q-reports-plugin"])
+        path.restore()
+        eventually(lambda: new.reports, 20, "reports on q-reports-plugin")
+        assert old.reports == []
+
+
 def a_broker_that_is_away_for_long_is_tried_ever_less(cloud):
     with Wire(cloud.broker.port) as path:
         path.cut()
@@ -181,11 +234,15 @@ STORIES = [
     a_silent_network,
     a_silent_network_with_a_guest,
     a_broker_that_sends_no_heartbeats_is_believed_if_so_configured,
+    heartbeats_are_sent_as_often_as_configured,
     timeouts_do_not_grow,
     late_replies_do_no_harm,
     a_slow_server_is_not_drowned,
     after_a_timeout_rest_serves_and_then_the_bus_again,
     without_a_broker_rest_serves,
+    an_api_that_refuses_the_account_keeps_no_guest_from_the_bus,
+    reports_that_cannot_be_sent_blame_the_broker,
+    a_first_report_that_cannot_be_sent_keeps_its_topic,
     a_broker_that_is_away_for_long_is_tried_ever_less,
     an_agent_whose_broker_is_silent_stops_soon,
 ]

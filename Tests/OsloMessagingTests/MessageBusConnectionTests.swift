@@ -179,6 +179,27 @@ import Testing
         }
     }
 
+    // The server is to blame only if it had time enough.
+    @Test(arguments: [(2, MessagingError.Code.timeout), (8, .unreachable)])
+    func callThatTheBusHeldUpForTooLongIsNotTheServersFault(absence: Int, code: MessagingError.Code) async throws {
+        let broker = FakeBroker()
+        broker.goDown()
+        try await BusStory.run(broker, { $0.brokers = [.init(host: "rabbit-1")] }) { story in
+            await story.clock.sleepersReached(1)
+            let call = story.call(timeout: .seconds(10), isPatient: true)
+            await story.clock.sleepersReached(2)
+            story.clock.advance(by: .seconds(absence))
+            broker.recover()
+            story.advance(by: .zero)
+            _ = try await broker.sent(1)
+            await story.clock.sleepersReached(1)
+            story.clock.advance(by: .seconds(10 - absence))
+            let error = await call.value.error
+            #expect(error?.code == code)
+            #expect(error?.message.contains("Connection refused") == (code == .unreachable))
+        }
+    }
+
     // The broker is there, and an operator who reads of an unreachable one would look at the network.
     @Test func brokerThatDeniesWhatIsNeededIsNotCalledUnreachable() async throws {
         let broker = FakeBroker()

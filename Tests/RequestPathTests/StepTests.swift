@@ -119,7 +119,7 @@ private func text(_ queue: borrowing ByteQueue) -> String {
             of: head,
             in: bytes.span,
             to: &output,
-            host: "nova:8775",
+            hopLines: Forward.hopLines(host: "nova:8775"),
             address: address,
             credentials: credentials,
             body: body
@@ -180,8 +180,25 @@ private func text(_ queue: borrowing ByteQueue) -> String {
         -> String
     {
         var output = ByteQueue()
-        Answer.writeRefusal(verdict, to: &output, isHead: isHead, persistence: persistence, date: HTTPDate())
+        Answer.writeRefusal(
+            verdict,
+            status: verdict.status,
+            to: &output,
+            isHead: isHead,
+            persistence: persistence,
+            date: HTTPDate()
+        )
         return text(output)
+    }
+
+    @Test func oldStatusesComeBackOnlyWhereTheyAreAskedFor() {
+        var switches = StatusSwitches()
+        #expect(Self.verdicts.allSatisfy { switches.status(of: $0) == $0.status })
+        switches.novaTroubleIs500 = true
+        switches.directoryAwayIs500 = true
+        let changed = Self.verdicts.filter { switches.status(of: $0) != $0.status }
+        #expect(changed == [.directoryAway, .backendTimeout, .backendBroken])
+        #expect(changed.allSatisfy { switches.status(of: $0) == 500 })
     }
 
     private static let verdicts: [Verdict] = [
