@@ -100,6 +100,7 @@ public struct ByteQueue: ~Copyable {
 
     /// Appends `value` as decimal digits.
     public mutating func append(decimal value: UInt64) {
+        guard value >= 10 else { return append(byte: UInt8(ascii: "0") + UInt8(value)) }
         var digits = 1
         var rest = value
         while rest >= 10 {
@@ -132,12 +133,6 @@ public struct ByteQueue: ~Copyable {
     public mutating func removeAll() {
         start = 0
         end = 0
-    }
-
-    /// Drops what is queued and keeps the memory for the next user of it, unless it has grown.
-    public mutating func recycle() {
-        removeAll()
-        if capacity > Self.firstCapacity { releaseIfEmpty() }
     }
 
     /// Gives the memory back if nothing is queued: called when a connection becomes idle.

@@ -113,6 +113,11 @@ struct LogFormat: Sendable, Equatable {
 extension LogFormat.Conversion {
     /// - Returns: false if a number was wanted and the value is none.
     func append(_ value: LogFormat.Value, to text: inout LogText) -> Bool {
+        // The milliseconds of every line.
+        if case ("d", .integer(let number)) = (letter, value), number >= 0, isZeroPadded, !isLeftAligned {
+            text.append(decimal: number, digits: width)
+            return true
+        }
         var field = LogText(capacity: 32)
         switch (letter, value) {
         case ("d", .integer(let number)), ("i", .integer(let number)):

@@ -31,6 +31,7 @@ extension GuestConnection {
         if answer.framing == .untilClose || hasUnreadRequest { closesAfterAnswer = true }
         answer.status = received.status
         answer.isOnItsWay = false
+        output.prepare(from: &worker.blocks)
         let before = output.count
         Answer.writeHead(
             of: received,

@@ -21,6 +21,7 @@ extension GuestConnection {
         }
         if head != nil { worker.observer.noted(.refused(verdict, client: sender?.address, scope: sender?.scope)) }
         let status = worker.settings.statuses.status(of: verdict)
+        output.prepare(from: &worker.blocks)
         let before = output.count
         Answer.writeRefusal(
             verdict,

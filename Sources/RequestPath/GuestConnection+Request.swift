@@ -51,6 +51,7 @@ extension GuestConnection {
         hasBegun = true
         self.head = head
         headBytes.removeAll()
+        headBytes.prepare(from: &worker.blocks)
         input.withBytes { headBytes.append($0.extracting(0..<head.byteCount)) }
         input.consume(head.byteCount)
         body =
@@ -93,6 +94,7 @@ extension GuestConnection {
     /// Answers `Expect: 100-continue` once the body is wanted.
     func inviteBody() {
         guard head?.expectsContinue == true, input.isEmpty else { return }
+        output.prepare(from: &worker.blocks)
         output.append("HTTP/1.1 100 Continue\r\n\r\n")
         flush()
     }

@@ -6,8 +6,8 @@ import RelayLoop
 /// One connection from a guest (or from a namespace proxy): reads requests, takes each through the six steps, and
 /// writes the answers, in order. Decisions are `Exchange`'s; this carries them out.
 ///
-/// An object serves one connection after another: a guest opens a new one for every request, so what a connection
-/// needs, its buffers above all, is taken up again instead of being allocated (`RelayWorker.spares`).
+/// An object serves one connection after another (`RelayWorker.spares`), and its buffers come from a pool of the loop's
+/// (`RelayWorker.blocks`): a guest opens a new connection for every request.
 ///
 /// Here are the connection's life, its events and its bytes. The request is read in `+Request`, taken through its
 /// exchange in `+Exchange`, answered in `+Answer`, and ended in `+End`.
@@ -48,8 +48,6 @@ final class GuestConnection: LoopHandler {
     private static let readBytes = 16_384
     /// Reads in one turn, so that a guest that sends without end does not keep the loop from the others.
     private static let readsPerTurn = 16
-    /// How long an idle connection keeps its buffers.
-    static let buffersKept = LoopSpan.seconds(1)
 
     /// Lets go of its guests, spare ones too, when its loop ends.
     let worker: RelayWorker
@@ -143,9 +141,9 @@ final class GuestConnection: LoopHandler {
         place = nil
         Descriptor.close(descriptor)
         limits.closed()
-        input.recycle()
-        output.recycle()
-        headBytes.recycle()
+        input.removeAll()
+        output.removeAll()
+        parkBuffers()
         worker.guestClosed(self)
     }
 
@@ -205,14 +203,7 @@ final class GuestConnection: LoopHandler {
         if worker.isDraining, input.isEmpty { return close() }
         // A connection that never sent anything gets its 408 too, as from haproxy.
         guard input.isEmpty, hasBegun else { return refuse(.requestTimeout) }
-        // Idle between two requests: first the buffers go, then the connection.
-        let idleSince = arrived
-        input.releaseIfEmpty()
-        output.releaseIfEmpty()
-        headBytes.removeAll()
-        headBytes.releaseIfEmpty()
-        let ends = idleSince + limits.keepAliveTimeout
-        if worker.loop.now < ends { setDeadline(ends) } else { close() }
+        close()
     }
 
     /// Does what can be done with the bytes that are here.
@@ -238,7 +229,16 @@ final class GuestConnection: LoopHandler {
     /// Begins to wait for the next request.
     func awaitRequest() {
         arrived = worker.loop.now
-        setDeadline(arrived + (input.isEmpty ? Self.buffersKept : limits.requestTimeout))
+        setDeadline(arrived + (input.isEmpty ? limits.keepAliveTimeout : limits.requestTimeout))
+        parkBuffers()
+    }
+
+    /// Gives back the memory of what is empty.
+    private func parkBuffers() {
+        headBytes.removeAll()
+        headBytes.park(in: &worker.blocks)
+        input.park(in: &worker.blocks)
+        output.park(in: &worker.blocks)
     }
 
     func setDeadline(_ deadline: LoopInstant?) {
@@ -261,6 +261,7 @@ final class GuestConnection: LoopHandler {
         let descriptor = descriptor
         var offered = 0
         var transfer = Transfer.wouldBlock
+        input.prepare(from: &worker.blocks)
         input.fill(room: phase == .readingHead ? ByteQueue.firstCapacity : Self.readBytes) { buffer in
             offered = buffer.count
             transfer = Descriptor.read(descriptor, into: buffer)

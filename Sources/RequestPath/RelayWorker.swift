@@ -38,10 +38,11 @@ final class RelayWorker {
 
     private var doors: [ObjectIdentifier: DoorListener] = [:]
     private var guests: [GuestConnection] = []
-    /// Objects of closed connections, with their buffers, for the next ones.
+    /// Objects of closed connections for the next ones; about a kilobyte each.
     private var spares: [GuestConnection] = []
-    /// About 12 KiB each.
-    private static let sparesMax = 128
+    private static let sparesMax = 1_024
+    /// Memory for the bytes of busy connections, in both directions: a megabyte at most while nobody is busy.
+    var blocks = BlockPool(countMax: 256)
     private var drainTimer: DrainTimer?
 
     init(_ plan: RelayPlan, observer: any RelayObserver, mailbox: Mailbox<WorkerMessage>) throws(LoopError) {

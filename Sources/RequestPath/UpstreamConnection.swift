@@ -94,15 +94,21 @@ final class UpstreamConnection: LoopHandler {
     func becomeIdle(until deadline: LoopInstant) {
         phase = .idle
         guest = nil
-        // The buffers stay: another request needs them in a moment, or the connection ends.
-        input.recycle()
-        output.recycle()
+        parkBuffers()
         if let token { pool.loop.setDeadline(token, deadline) }
+    }
+
+    private func parkBuffers() {
+        input.park(in: &pool.blocks)
+        output.park(in: &pool.blocks)
     }
 
     func close() {
         guard phase != .closed else { return }
         phase = .closed
+        input.removeAll()
+        output.removeAll()
+        parkBuffers()
         guest = nil
         channel?.shutDown()
         channel = nil
@@ -194,6 +200,7 @@ final class UpstreamConnection: LoopHandler {
     /// Queues bytes of the request; `flush` sends them.
     func send(method: RequestHead.Method, _ write: (inout ByteQueue) -> Void) {
         self.method = method
+        output.prepare(from: &pool.blocks)
         write(&output)
     }
 
@@ -378,6 +385,7 @@ final class UpstreamConnection: LoopHandler {
         var transfer = Transfer.wouldBlock
         let channel = channel
         let descriptor = descriptor
+        input.prepare(from: &pool.blocks)
         input.fill(room: phase == .body ? Self.readBytes : ByteQueue.firstCapacity) { buffer in
             offered = buffer.count
             transfer = channel?.read(into: buffer) ?? Descriptor.read(descriptor, into: buffer)

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPWire
 import LinuxHost
 import MetadataModel
 import RelayLoop
@@ -15,6 +16,8 @@ final class UpstreamPool {
     private var generation = 0
     private var idle: [UpstreamConnection] = []
     private var connectionCount = 0
+    /// Memory for the bytes of busy connections.
+    var blocks = BlockPool(countMax: 256)
     /// First come, first served; entries of requests that ended meanwhile are stale and skipped.
     private var line: [Waiting] = []
     private var lineStart = 0

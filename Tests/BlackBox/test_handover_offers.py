@@ -28,6 +28,11 @@ def desk(handover):
     """Our agent, waiting for offers."""
     handover.serve()
     handover.start_agent()
+    eventually(lambda: pathlib.Path(handing.path_of(handover.haproxy.socket)).exists(), 10, "the socket for listeners")
+    # One of each, so that what is opened once is open when descriptors are counted.
+    assert handover.agent.ask("/first", address="127.0.0.1").status == 200
+    with FakeProxy(handover.haproxy.socket) as proxy:
+        assert proxy.answer() == READY
     handover.descriptors = lambda: len(os.listdir(f"/proc/{handover.agent.program.pid}/fd"))
     return handover
 
