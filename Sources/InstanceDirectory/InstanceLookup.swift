@@ -136,8 +136,9 @@ public final class InstanceLookup: Sendable {
         guard let (ended, line) = ended else { return }
         ended.question?.cancel()
         ended.limit?.cancel()
-        for caller in ended.callers { caller.resume(returning: ended.outcome) }
+        // The reason first, so that it stands before the lines of the requests that end by it.
         log(start.claim, result, ended.outcome, line)
+        for caller in ended.callers { caller.resume(returning: ended.outcome) }
     }
 
     private struct Ended {

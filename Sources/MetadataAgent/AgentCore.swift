@@ -12,6 +12,7 @@ public final class AgentCore: Sendable {
     public let relay: RelayService
     private let lookup: InstanceLookup
     private let resolver: DirectoryResolver
+    private let answerCache: AnswerCache?
 
     /// Starts the relay loops; they wait for doors.
     ///
@@ -27,6 +28,7 @@ public final class AgentCore: Sendable {
         settings: RelaySettings,
         forwardedForPolicy: ForwardedForPolicy = .last,
         guestLimits: GuestLimits.Settings = GuestLimits.Settings(),
+        answerCache: AnswerCache.Settings = AnswerCache.Settings(),
         workers: Int,
         access: AccessLogWriter
     ) throws(LoopError) {
@@ -40,6 +42,8 @@ public final class AgentCore: Sendable {
         var plan = RelayPlan(passage: .resolve(resolver), upstream: upstream, settings: settings)
         plan.forwardedForPolicy = forwardedForPolicy
         plan.guestLimits = GuestLimits(guestLimits)
+        self.answerCache = AnswerCache(answerCache)
+        plan.answerCache = self.answerCache
         relay = try RelayService(workers: workers, plan: plan) { _ in
             AgentObserver(logger: AgentLog.agent, access: access)
         }
@@ -49,12 +53,14 @@ public final class AgentCore: Sendable {
     public func reload(signer: InstanceSigner, upstream: UpstreamSettings) {
         resolver.replace(signer: signer)
         lookup.removeAll()
+        answerCache?.removeAll()
         relay.replace(upstream: upstream)
     }
 
     /// Forgets what was found: the directory's content has changed.
     public func forgetInstances() {
         lookup.removeAll()
+        answerCache?.removeAll()
         relay.forgetInstances()
     }
 }

@@ -94,6 +94,7 @@ public enum AgentMain {
             settings: settings.relay,
             forwardedForPolicy: settings.forwardedForPolicy,
             guestLimits: settings.guestLimits,
+            answerCache: settings.answerCache,
             workers: settings.workers,
             access: log.accessLog
         )

@@ -45,6 +45,7 @@ public struct AgentSettings: Sendable {
     public var relay: RelaySettings
     public var forwardedForPolicy: ForwardedForPolicy
     public var guestLimits: GuestLimits.Settings
+    public var answerCache: AnswerCache.Settings
     /// What an operator may not have meant, a sentence each.
     public var warnings: [String]
 
@@ -104,6 +105,9 @@ public struct AgentSettings: Sendable {
         // The other ends are proxies, which may keep idle connections as long as Neutron lets them; 0 is for ever.
         let idleSeconds = configuration.integer("client_socket_timeout") ?? 900
         relay.keepAliveTimeout = idleSeconds > 0 ? .seconds(Double(idleSeconds)) : RelaySettings.longestWait
+        answerCache = AnswerCache.Settings()
+        answerCache.lifetime = .seconds(configuration.float("response_cache_seconds", group: "bellhop") ?? 0)
+        answerCache.bytesMax = configuration.integer("response_cache_bytes_max", group: "bellhop") ?? 33_554_432
         guestLimits = try GuestLimits.Settings(configuration)
         forwardedForPolicy = configuration.string("xff_policy", group: "bellhop") == "reject" ? .reject : .last
     }

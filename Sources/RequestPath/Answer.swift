@@ -60,6 +60,20 @@ enum Answer {
         writeTail(to: &output, framing: framing, persistence: persistence, date: date)
     }
 
+    /// Writes a complete answer of Nova's that was remembered.
+    static func writeStored(
+        _ stored: AnswerCache.Book.Answer,
+        to output: inout ByteQueue,
+        persistence: Persistence,
+        date: HTTPDate
+    ) {
+        writeStatusLine(200, to: &output)
+        if let contentType = stored.contentType { writeField("Content-Type: ", contentType.span, to: &output) }
+        let length = UInt64(stored.body.count)
+        writeTail(to: &output, framing: .length(length), persistence: persistence, date: date)
+        output.append(stored.body)
+    }
+
     /// Writes a complete answer of our own: one plain sentence.
     static func writeRefusal(
         _ verdict: Verdict,

@@ -195,6 +195,11 @@ struct Exchange {
         return .forward
     }
 
+    /// Somebody else's answer was waited for and does not come.
+    mutating func forwardNow(now: LoopInstant) -> Action {
+        connect(now: now)
+    }
+
     /// The request is on its way on a standing connection; also called while its body makes progress.
     mutating func sent(now: LoopInstant) {
         state = .sent

@@ -30,6 +30,7 @@ extension GuestConnection {
         hasUnreadRequest = !hasSentWholeRequest
         if answer.framing == .untilClose || hasUnreadRequest { closesAfterAnswer = true }
         answer.status = received.status
+        cacheAnswerBegan(received, in: bytes)
         answer.isOnItsWay = false
         output.prepare(from: &worker.blocks)
         let before = output.count
@@ -63,10 +64,12 @@ extension GuestConnection {
             output.append(payload)
         }
         answer.bytesSent += UInt64(output.count - before)
+        cacheAnswerPiece(payload)
         setDeadline(worker.loop.now + patience)
     }
 
     func answerComplete() {
+        cacheAnswerEnded()
         if answer.framing == .chunked {
             Answer.writeLastChunk(to: &output)
             answer.bytesSent += 5

@@ -86,6 +86,7 @@ extension GuestConnection {
         worker.collectedBytes -= collected.count
         collected.removeAll()
         collected.releaseIfEmpty()
+        leaveCache()
         exchange.end()
         answer = CurrentAnswer()
         head = nil

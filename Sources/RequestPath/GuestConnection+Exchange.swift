@@ -55,9 +55,13 @@ extension GuestConnection {
             watch()
             worker.resolve(claim, isFresh: isFresh, for: self)
         case .forward:
+            if isServedByCache() { return }
             connect()
         case .forwardAgain:
             dropUpstream()
+            // For another instance than before.
+            leaveCache()
+            cacheRole = .alone
             connect()
         case .sleep:
             isAsleep = true

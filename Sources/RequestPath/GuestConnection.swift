@@ -10,7 +10,7 @@ import RelayLoop
 /// (`RelayWorker.blocks`): a guest opens a new connection for every request.
 ///
 /// Here are the connection's life, its events and its bytes. The request is read in `+Request`, taken through its
-/// exchange in `+Exchange`, answered in `+Answer`, and ended in `+End`.
+/// exchange in `+Exchange`, answered in `+Answer` (or from the cache, `+Cache`), and ended in `+End`.
 final class GuestConnection: LoopHandler {
     enum Phase {
         case readingHead
@@ -83,6 +83,7 @@ final class GuestConnection: LoopHandler {
     var isAsleep = false
     var arrived: LoopInstant
     var forwardedAt: LoopInstant?
+    var cacheRole = CacheRole.none
 
     // Its answer.
     var answer = CurrentAnswer()

@@ -17,6 +17,8 @@ public struct RelayPlan: Sendable {
     public var forwardedForPolicy = ForwardedForPolicy.last
     /// Nil for guests without limits of their own.
     public var guestLimits: GuestLimits?
+    /// Nil where every request is Nova's to answer.
+    public var answerCache: AnswerCache?
 
     public init(passage: Passage, upstream: UpstreamSettings, settings: RelaySettings = RelaySettings()) {
         self.passage = passage

@@ -6,6 +6,7 @@ import RelayLoop
 /// What a worker can be told from other threads.
 enum WorkerMessage: Sendable {
     case resolution(Resolution, ExchangeTicket)
+    case sharedAnswer(AnswerCache.Book.Answer?, ExchangeTicket)
     case open(Door)
     case close(ObjectIdentifier)
     case replaceUpstream(UpstreamSettings)
@@ -20,6 +21,7 @@ final class RelayWorker {
     /// Of doors without limits of their own.
     let limits: DoorLimits
     let guestLimits: GuestLimits?
+    let answerCache: AnswerCache?
     let forwardedForPolicy: ForwardedForPolicy
     let mapping: Answer.Mapping
     /// Nil in a namespace proxy.
@@ -50,6 +52,7 @@ final class RelayWorker {
         settings = plan.settings
         limits = DoorLimits(plan.settings)
         guestLimits = plan.guestLimits
+        answerCache = plan.answerCache
         forwardedForPolicy = plan.forwardedForPolicy
         switch plan.passage {
         case .resolve(let resolver):
@@ -88,6 +91,9 @@ final class RelayWorker {
         case .resolution(let resolution, let ticket):
             (loop.handler(of: ticket.connection) as? GuestConnection)?
                 .resolved(resolution, sequence: ticket.sequence)
+        case .sharedAnswer(let answer, let ticket):
+            (loop.handler(of: ticket.connection) as? GuestConnection)?
+                .sharedAnswerArrived(answer, sequence: ticket.sequence)
         case .open(let door):
             guard !isDraining else { return }
             let listener = DoorListener(worker: self, door: door)
@@ -154,7 +160,11 @@ final class RelayWorker {
 
     func resolve(_ claim: Claim, isFresh: Bool, for guest: GuestConnection) {
         guard let resolver, let ticket = guest.ticket else { return }
-        resolver.resolve(claim, isFresh: isFresh, reply: ResolutionReply(mailbox: mailbox, ticket: ticket))
+        resolver.resolve(claim, isFresh: isFresh, reply: reply(to: ticket))
+    }
+
+    func reply(to ticket: ExchangeTicket) -> ResolutionReply {
+        ResolutionReply(mailbox: mailbox, ticket: ticket)
     }
 
     // MARK: Draining

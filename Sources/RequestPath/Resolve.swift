@@ -29,6 +29,11 @@ public struct ResolutionReply: Sendable {
     public func deliver(_ resolution: Resolution) {
         mailbox.post(.resolution(resolution, ticket))
     }
+
+    /// Somebody else's answer for a request that waits for it; nil: it has to ask for itself.
+    func deliver(_ answer: AnswerCache.Book.Answer?) {
+        mailbox.post(.sharedAnswer(answer, ticket))
+    }
 }
 
 /// Names one exchange of one connection of one loop, for ever.

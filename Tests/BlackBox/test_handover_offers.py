@@ -100,7 +100,7 @@ def test_what_makes_no_sense_is_refused_and_kept_by_nobody(desk, listener, case)
     finally:
         for each in made:
             each.close()
-    eventually(lambda: desk.descriptors() == before, 5, f"{before} descriptors, not {desk.descriptors()}")
+    eventually(lambda: desk.descriptors() <= before, 5, f"at most {before} descriptors")
     assert "Offered listeners are refused" in desk.agent.log_text
     assert desk.agent.ask("/alive", address="127.0.0.1").status == 200
 
@@ -115,7 +115,7 @@ def test_more_sockets_than_a_message_may_have_are_refused(desk):
     finally:
         for server in servers:
             server.close()
-    eventually(lambda: desk.descriptors() == before, 5, "the same number of descriptors")
+    eventually(lambda: desk.descriptors() <= before, 5, "no more descriptors")
 
 
 def test_a_second_offer_on_a_connection_ends_it(desk, listener):
@@ -142,7 +142,7 @@ def test_a_proxy_that_leaves_at_any_moment_leaves_nothing(desk, listener):
                     assert proxy.answer() == READY
                 if step >= 2:
                     handing.send(proxy.socket, offer(lab.RED), [listener.fileno()])
-    eventually(lambda: desk.descriptors() == before, 10, "the same number of descriptors")
+    eventually(lambda: desk.descriptors() <= before, 10, "no more descriptors")
     with FakeProxy(desk.haproxy.socket) as proxy:
         assert proxy.offer(offer(lab.RED), [listener.fileno()]) == ACCEPTED
         assert ask(listener) == 200

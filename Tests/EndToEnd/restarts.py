@@ -59,6 +59,12 @@ class RestartChain(AgentLife, Chain):
         super().__init__(lab, folder, "both of ours")
         self.haproxy = personality.install(folder / "bin")
 
+    def start_agent(self):
+        """With holding and draining as they are by default, which must fit each other."""
+        configuration = self.folder / "metadata_agent.ini"
+        configuration.write_text(configuration.read_text().replace("hold_seconds = 5\n", ""))
+        super().start_agent()
+
     def wait_until_handed_over(self, seconds=15):
         super().wait_until_handed_over([self.identity(place) for place in ("router", "dhcp")], seconds)
 

@@ -11,4 +11,6 @@ they write in one folder. `python3 scripts/stack up|down|...` is the command lin
     api          Neutron's REST API as its administrator
     seed         networks, routers, ports and instances, through the real APIs
     namespaces   routers, DHCP ports and guests of the seeded networks
+    node         Neutron's L3, DHCP and linuxbridge agents, for whoever asks for them
+    node_configuration  their files
 """

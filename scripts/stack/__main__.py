@@ -7,6 +7,10 @@
     rabbitmqctl WORDS...    the broker's own tool, against this broker
     neutron METHOD PATH [JSON]   Neutron's API as administrator, for example: neutron GET agents
     guest NAME COMMAND...   a command inside a guest's namespace; `status` lists the names
+    node up [FOLDER]        start Neutron's L3, DHCP and linuxbridge agents in a network node of their own. They start
+                            the `haproxy` in FOLDER, or Debian's; its metadata agent's socket is run/metadata_proxy
+    node down               stop them, and what they started; `down` does that too
+    node COMMAND...         a command inside the node, for example: node ip netns
 
 BELLHOP_STACK is the folder (/tmp/bellhop-stack), BELLHOP_STACK_PORT the first of six ports in a row (25670), for the
 first start.
@@ -22,6 +26,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from stack import settings as settings_module  # noqa: E402
+from stack.node_configuration import Metadata  # noqa: E402
 from stack.settings import StackError  # noqa: E402
 from stack.stack import Stack  # noqa: E402
 
@@ -42,6 +47,9 @@ def show(stack):
     for name, process in stack.services.processes.items():
         port = settings.ports.get(name.split("-")[0], "")
         print(f"  {name:15} {'pid ' + str(process.pid) if process.pid else 'not running':12} {port}")
+    for name, process in stack.node.processes.items():
+        if process.pid:
+            print(f"  {name:15} {'pid ' + str(process.pid):12} of the network node")
     print(f"  transport_url {settings.transport_url}")
     if stack.is_seeded:
         for name, guest in stack.seed["guests"].items():
@@ -76,9 +84,23 @@ def main(words):
     elif verb == "guest" and len(rest) >= 2:
         name = Stack.open(folder).namespaces.guest(rest[0])
         os.execvp("ip", ["ip", "netns", "exec", name, *rest[1:]])
+    elif verb == "node" and rest:
+        use_node(Stack.open(folder), rest)
     else:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
+
+
+def use_node(stack, words):
+    node = stack.node
+    if words[0] == "up" and len(words) <= 2:
+        programs = pathlib.Path(words[1]).resolve() if len(words) == 2 else None
+        node.up(Metadata(stack.settings.run / "metadata_proxy", programs))
+    elif words == ["down"]:
+        print(f"stack: stopped {', '.join(node.down()) or 'nothing: nothing ran'}")
+    else:
+        command = [str(word) for word in [*node.prefix(), *words]]
+        os.execvp(command[0], command)
 
 
 if __name__ == "__main__":

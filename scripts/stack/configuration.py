@@ -136,12 +136,16 @@ def _neutron(settings):
                     "rpc_workers": 1,
                     "rpc_state_report_workers": 1,
                     "agent_down_time": settings.agent_down_time,
-                    "dhcp_agent_notification": False,
+                    # The seed's networks have namespaces already: agents of a network node get what is new only.
+                    "network_auto_schedule": False,
+                    "router_auto_schedule": False,
                     "notify_nova_on_port_status_changes": False,
                     "notify_nova_on_port_data_changes": False,
                 },
                 "agent": {"report_interval": settings.report_interval},
                 "database": {"connection": settings.database_url("neutron"), "max_pool_size": 5, "max_overflow": 10},
+                # The one mechanism that needs no kernel module of its own; Zed calls it experimental.
+                "experimental": {"linuxbridge": True},
                 "keystone_authtoken": {
                     "www_authenticate_uri": settings.keystone_url,
                     **_service_account(settings, "neutron", settings.neutron_password),
@@ -156,7 +160,7 @@ def _neutron(settings):
                 "ml2": {
                     "type_drivers": "local,vxlan",
                     "tenant_network_types": "vxlan",
-                    "mechanism_drivers": "openvswitch",
+                    "mechanism_drivers": "openvswitch,linuxbridge",
                     "extension_drivers": "port_security",
                 },
                 "ml2_type_vxlan": {"vni_ranges": "1:1000"},

@@ -132,6 +132,16 @@ class Process:
             return "(no log)"
 
 
+def end_all(pids, seconds=5.0):
+    """Ends processes that others started: SIGTERM, and after `seconds` SIGKILL."""
+    found = [(pid, stat[1]) for pid in pids if (stat := _stat(pid)) is not None]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid, started in found:
+            if _is_running(pid, started):
+                _signal(pid, number)
+        _wait(lambda: not any(_is_running(*each) for each in found), seconds)
+
+
 def _signal(pid, number):
     try:
         os.kill(pid, number)

@@ -8,6 +8,7 @@ import shutil
 from . import configuration, seed, settings
 from .api import Cloud
 from .namespaces import Namespaces
+from .node import Node
 from .schemas import Schemas
 from .services import NAMES, Services, missing_packages
 from .settings import StackError
@@ -32,6 +33,10 @@ class Stack:
     @functools.cached_property
     def cloud(self):
         return Cloud(self.settings)
+
+    @functools.cached_property
+    def node(self):
+        return Node(self.settings, self.cloud)
 
     @property
     def is_seeded(self):
@@ -83,9 +88,10 @@ class Stack:
     def down(self, purge=False):
         """Stops what was started from this folder, and nothing else. Returns the names of what ran."""
         with self._alone():
+            ended = self.node.down()
             if self.is_seeded:
                 self.namespaces.down()
-            ended = self.services.stop_all()
+            ended += self.services.stop_all()
         if purge:
             shutil.rmtree(self.settings.folder)
         return ended

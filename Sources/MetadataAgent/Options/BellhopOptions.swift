@@ -60,6 +60,20 @@ enum BellhopOptions {
                 + "the end of its connection if the answer had begun, but that after 32 seconds at the earliest."
         ),
         own(
+            "response_cache_seconds",
+            .float(min: 0, max: 3_600),
+            "0",
+            "Seconds for which Nova's answers are remembered: identical GETs of one instance are then answered by Nova "
+                + "once. A guest sees changes that much later. Never remembered: errors, passwords, and answers above "
+                + "1 MiB. 0 turns it off."
+        ),
+        own(
+            "response_cache_bytes_max",
+            .integer(min: 0),
+            "33554432",
+            "Memory in bytes for remembered answers; the oldest go first."
+        ),
+        own(
             "nova_timeout_status",
             .string(choices: ["504", "500"]),
             "504",
