@@ -19,7 +19,7 @@ else
     echo "lint: shellcheck is not installed; the shell scripts were not checked" >&2
 fi
 
-/usr/bin/python3 -B - scripts Tests <<'PYTHON' || finding "a Python file does not parse"
+/usr/bin/python3 -B - scripts Tests Benchmarks <<'PYTHON' || finding "a Python file does not parse"
 import ast, pathlib, sys
 for root in sys.argv[1:]:
     for path in pathlib.Path(root).rglob("*.py"):
@@ -32,7 +32,8 @@ if git ls-files --error-unmatch Package.resolved >/dev/null 2>&1; then
 fi
 
 # One process of the data plane runs per network: Foundation and SwiftNIO would cost each of them megabytes.
-for target in MetadataModel HTTPWire RelayLoop RequestPath LinuxHost OsloConfig OsloLog NamespaceProxy; do
+for target in MetadataModel HTTPWire RelayLoop RequestPath LinuxHost OsloConfig OsloLog NamespaceProxy \
+    HaproxyConfig ListenerHandover Standby; do
     [ -d "Sources/$target" ] || continue
     if grep -rnE '^[a-z@() ]*import (Foundation|FoundationEssentials|NIO[A-Za-z]*)$' "Sources/$target"; then
         finding "Sources/$target may not import Foundation or SwiftNIO"

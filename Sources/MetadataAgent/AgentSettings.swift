@@ -94,7 +94,7 @@ public struct AgentSettings: Sendable {
         )
         secret = configuration.string("metadata_proxy_shared_secret") ?? ""
         novaTimeout = .seconds(configuration.float("nova_timeout_seconds", group: "bellhop") ?? 60)
-        upstreamConnectionsMax = configuration.integer("upstream_connections_max", group: "bellhop") ?? 512
+        upstreamConnectionsMax = configuration.integer("upstream_connections_max", group: "bellhop") ?? 1_024
         drainGrace = .seconds(configuration.float("drain_seconds", group: "bellhop") ?? 7)
         relay = RelaySettings()
         relay.statuses.novaTroubleIs500 = configuration.string("nova_timeout_status", group: "bellhop") == "500"

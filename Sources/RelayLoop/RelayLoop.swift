@@ -56,6 +56,8 @@ public final class RelayLoop {
 
     /// The time of the current batch; one clock call serves all its events.
     public private(set) var now: LoopInstant
+    /// Counts the batches, so that a handler can tell that it is called again at once.
+    public private(set) var batch: UInt64 = 0
     /// Runs after each batch of events: the place to write out what the batch collected.
     public var batchEnded: (() -> Void)?
 
@@ -164,6 +166,7 @@ public final class RelayLoop {
         while !isStopping {
             let count = cepoll_wait(epoll, &events, CInt(Self.batchMax), waitMilliseconds())
             now = .now
+            batch &+= 1
             if count < 0 {
                 if errno == EINTR { continue }
                 throw LoopError(call: "epoll_wait", code: errno)

@@ -4,8 +4,11 @@ import RelayLoop
 
 /// Accepts connections at one door for one relay loop.
 final class DoorListener: LoopHandler {
-    /// Connections accepted in one turn, so that an accept storm does not starve the connections that stand.
-    private static let acceptsPerTurn = 64
+    /// Connections accepted in one turn at most, so that an accept storm does not starve the connections that stand.
+    private static let acceptsMax = 64
+    /// The same where several loops share a door: one that took all that wait would keep them for itself, while the
+    /// others have nothing to do.
+    private static let acceptsMaxShared = 4
     /// How long accepting pauses when descriptors or memory have run out, or the door is full: trying on would only
     /// spin, and who makes room may be on another loop.
     private static let exhaustedPause = LoopSpan.milliseconds(100)
@@ -14,6 +17,11 @@ final class DoorListener: LoopHandler {
     private unowned let worker: RelayWorker
     private var token: RelayLoop.Token?
     private var isWatched = false
+    /// Connections to accept in this turn. One, as long as they come one by one: looking for a second costs a system
+    /// call, and the kernel reports again if there is one.
+    private var accepts = 1
+    /// The batch in which the last turn ended with connections possibly left.
+    private var unfinishedBatch: UInt64?
 
     init(worker: RelayWorker, door: Door) {
         self.worker = worker
@@ -53,7 +61,11 @@ final class DoorListener: LoopHandler {
     }
 
     func ready(_ readiness: Readiness) {
-        for _ in 0..<Self.acceptsPerTurn {
+        let isAgain = unfinishedBatch.map { $0 &+ 1 == worker.loop.batch } ?? false
+        let acceptsMax = worker.sharesDoors ? Self.acceptsMaxShared : Self.acceptsMax
+        accepts = isAgain ? min(accepts * 2, acceptsMax) : 1
+        unfinishedBatch = nil
+        for _ in 0..<accepts {
             guard token != nil, isWatched else { return }
             guard worker.hasRoomForGuests else { return pause() }
             guard door.limits?.hasRoom ?? true else { return pauseShortly() }
@@ -74,6 +86,7 @@ final class DoorListener: LoopHandler {
                 return
             }
         }
+        unfinishedBatch = worker.loop.batch
     }
 
     func deadlinePassed() {

@@ -58,7 +58,13 @@ public final class RelayService: Sendable {
             try LoopThread.start(name: "relay-\(index)") { [self] in
                 let observer = observer(index)
                 do throws(LoopError) {
-                    try RelayWorker(plan, observer: observer, mailbox: mailbox).run()
+                    let worker = try RelayWorker(
+                        plan,
+                        sharesDoors: count > 1,
+                        observer: observer,
+                        mailbox: mailbox
+                    )
+                    try worker.run()
                 } catch {
                     observer.noted(.loopFailed(error))
                 }

@@ -107,7 +107,7 @@ public struct UpstreamSettings: Sendable {
     /// How long an unused connection is kept.
     public var idleTimeout: LoopSpan = .seconds(15)
     /// Connections per loop; requests beyond it wait for one.
-    public var connectionsMax = 512
+    public var connectionsMax = 1_024
 
     public init(addresses: any UpstreamAddresses, host: String) {
         self.addresses = addresses

@@ -47,7 +47,16 @@ final class RelayWorker {
     var blocks = BlockPool(countMax: 256)
     private var drainTimer: DrainTimer?
 
-    init(_ plan: RelayPlan, observer: any RelayObserver, mailbox: Mailbox<WorkerMessage>) throws(LoopError) {
+    /// Whether other loops accept at the same doors.
+    let sharesDoors: Bool
+
+    init(
+        _ plan: RelayPlan,
+        sharesDoors: Bool,
+        observer: any RelayObserver,
+        mailbox: Mailbox<WorkerMessage>
+    ) throws(LoopError) {
+        self.sharesDoors = sharesDoors
         loop = try RelayLoop()
         settings = plan.settings
         limits = DoorLimits(plan.settings)

@@ -69,6 +69,7 @@ class Chain:
             f"nova_metadata_host = 127.0.0.1\nnova_metadata_port = {self.nova_port}\nlog_file = {self.log}\n"
             "metadata_workers = 2\nmetadata_proxy_user = nobody\nmetadata_proxy_group = nogroup\n"
             f"state_path = {self.folder}\n[bellhop]\ninventory = {self.inventory}\nhold_seconds = 5\n"
+            f"take_listeners = {self.front == 'our proxy'}\n"
         )
         self.start_nova()
         self.start_agent()
@@ -262,9 +263,9 @@ class Chain:
         return [line for line in self.log.read_text().splitlines() if " eventlet.wsgi.server " in line]
 
     def client(self, guest):
-        """How the agent's access lines name a guest: haproxy's requests come over the UNIX socket, those at a
-        listener that our proxy handed over come from the guest itself."""
-        return f"{guest.address},<local>" if self.front == "haproxy" else guest.address
+        """How the agent's access lines name a guest: relayed requests come over the UNIX socket, those at a listener
+        that our proxy handed over come from the guest itself."""
+        return guest.address if self.front == "our proxy" else f"{guest.address},<local>"
 
     def tail(self):
         return "\n" + (self.log.read_text()[-2000:] if self.log.exists() else "") + self.nova.output[-2000:]

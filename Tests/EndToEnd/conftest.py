@@ -54,7 +54,8 @@ def lab():
     made.close()
 
 
-@pytest.fixture(scope="module", params=["our proxy", "haproxy"])
+# Ours hands its listeners over unless the agent does not want them; then it relays, as it does to Neutron's agent.
+@pytest.fixture(scope="module", params=["our proxy", "our proxy, relaying", "haproxy"])
 def chain(request, lab):
     if request.param == "haproxy" and not haproxy_program():
         pytest.skip("haproxy is not there: run `make setup`")

@@ -128,7 +128,7 @@ enum BellhopOptions {
         own(
             "upstream_connections_max",
             .integer(min: 1),
-            "512",
+            "1024",
             "Number of connections to Nova that each worker keeps open. Requests beyond that wait for a free one."
         ),
         own(
