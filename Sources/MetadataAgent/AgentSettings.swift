@@ -95,7 +95,7 @@ public struct AgentSettings: Sendable {
         secret = configuration.string("metadata_proxy_shared_secret") ?? ""
         novaTimeout = .seconds(configuration.float("nova_timeout_seconds", group: "bellhop") ?? 60)
         upstreamConnectionsMax = configuration.integer("upstream_connections_max", group: "bellhop") ?? 1_024
-        drainGrace = .seconds(configuration.float("drain_seconds", group: "bellhop") ?? 7)
+        drainGrace = .seconds(configuration.float("drain_seconds", group: "bellhop") ?? 8.75)
         relay = RelaySettings()
         relay.statuses.novaTroubleIs500 = configuration.string("nova_timeout_status", group: "bellhop") == "500"
         relay.statuses.directoryAwayIs500 = configuration.string("directory_away_status", group: "bellhop") == "500"

@@ -7,16 +7,18 @@ import RequestPath
 
 /// The line per request of haproxy's `option httplog`, as far as it can be said here:
 ///
-///     10.0.0.5:0 [22/Nov/2026:20:26:13.123] listener listener/metadata 0/0/0/9/9 200 1500 - - ---- 0/0/0/0/0 0/0 "GET / HTTP/1.1"
+///     10.0.0.5:43210 [22/Nov/2026:20:26:13.123] listener listener/metadata 0/0/0/9/9 200 1500 - - ---- 0/0/0/0/0 0/0 "GET / HTTP/1.1"
 ///
 /// The times are milliseconds: reading the request, waiting (held, because the agent was away), connecting, until the
-/// agent answered, in all; -1 for steps that were not reached. Reading and connecting are part of the others and 0. The
-/// guest's port and the numbers of connections are not known at this place and are 0.
+/// agent answered, in all; -1 for steps that were not reached. Connecting is part of the others and 0, and the numbers of
+/// connections are not known at this place and 0.
 enum HaproxyLogLine {
     /// - Parameter startedAt: when the request arrived; see `time(before:)`.
     static func write(_ record: ExchangeRecord, startedAt: String, line: Span<UInt8>, to output: inout ByteQueue) {
         output.append(record.client.map { "\($0)" } ?? "-")
-        output.append(":0 [")
+        output.append(":")
+        output.append(decimal: UInt64(record.clientPort))
+        output.append(" [")
         output.append(startedAt)
         output.append("] listener listener/")
         // haproxy's name for "no server was asked".
@@ -43,15 +45,16 @@ enum HaproxyLogLine {
     }
 
     private static func times(_ record: ExchangeRecord) -> String {
-        let total = record.duration.nanoseconds / 1_000_000
-        let held = min(record.held.nanoseconds / 1_000_000, total)
+        func milliseconds(_ span: LoopSpan) -> Int { Int(span.nanoseconds / 1_000_000) }
+        let total = milliseconds(record.duration)
+        let reading = record.reading.map(milliseconds) ?? -1
+        let held = milliseconds(record.held)
+        let answering = max(total - max(reading, 0) - held, 0)
         return switch record.verdict {
-        case nil: "0/\(held)/0/\(total - held)/\(total)"
-        case .backendAway: "0/\(held)/-1/-1/\(total)"
-        case .backendBroken, .backendTimeout: "0/\(held)/0/-1/\(total)"
-        // Refused when it had been read, or before.
-        case .methodNotAllowed, .bodyTooLarge, .rateLimited: "0/-1/-1/-1/\(total)"
-        default: "-1/-1/-1/-1/\(total)"
+        case nil: "\(reading)/\(held)/0/\(answering)/\(total)"
+        case .backendAway: "\(reading)/\(held)/-1/-1/\(total)"
+        case .backendBroken, .backendTimeout: "\(reading)/\(held)/0/-1/\(total)"
+        default: "\(reading)/-1/-1/-1/\(total)"
         }
     }
 

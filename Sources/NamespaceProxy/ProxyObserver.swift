@@ -37,7 +37,7 @@ final class ProxyObserver: RelayObserver {
             line.withBytes { access.write($0) }
         case .haproxy(let syslog, let omitsSilent):
             guard syslog.takes(HaproxySyslog.requestSeverity) else { return }
-            if omitsSilent, requestLine.isEmpty, record.status == 408 { return }
+            if omitsSilent, record.isSilent { return }
             line.removeAll()
             HaproxyLogLine.write(
                 record,

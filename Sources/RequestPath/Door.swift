@@ -13,6 +13,10 @@ public struct Door: Sendable {
         case scope(Scope)
     }
 
+    /// Tells a door from others as long as anyone remembers it, which the socket must not have to last for.
+    final class Key: Sendable {}
+
+    let key = Key()
     public let socket: ListeningSocketHandle
     public let identity: Identity
     /// Nil for those of `RelaySettings`.

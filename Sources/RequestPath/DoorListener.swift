@@ -71,7 +71,7 @@ final class DoorListener: LoopHandler {
             guard door.limits?.hasRoom ?? true else { return pauseShortly() }
             switch Descriptor.accept(door.socket.descriptor) {
             case .connection(let descriptor, let peer):
-                worker.accept(descriptor, peer: peer.flatMap(IPAddress.init(peer:)), at: door)
+                worker.accept(descriptor, peer: peer, at: door)
             case .skipped:
                 continue
             case .wouldBlock:
@@ -99,7 +99,7 @@ final class DoorListener: LoopHandler {
         while worker.hasRoomForGuests {
             switch Descriptor.accept(door.socket.descriptor) {
             case .connection(let descriptor, let peer):
-                worker.accept(descriptor, peer: peer.flatMap(IPAddress.init(peer:)), at: door)
+                worker.accept(descriptor, peer: peer, at: door)
             case .skipped: continue
             case .wouldBlock, .exhausted, .failed: return
             }
@@ -114,6 +114,16 @@ extension IPAddress {
         case .unix: return nil
         case .v4(let address, _): self.init(in_addr(s_addr: address))
         case .v6(let high, let low, _, _): self.init(IPAddress.v6(high: high, low: low).in6)
+        }
+    }
+}
+
+extension SocketAddress {
+    /// 0 for a UNIX socket.
+    var port: UInt16 {
+        switch self {
+        case .unix: 0
+        case .v4(_, let port), .v6(_, _, let port, _): port
         }
     }
 }

@@ -22,7 +22,9 @@ extension GuestConnection {
 
     /// True if the request is answered, or waits for somebody else's answer: it is not to be forwarded.
     func isServedByCache() -> Bool {
-        guard let cache = worker.answerCache, case .none = cacheRole, let key = cacheKey, let ticket else { return false }
+        guard let cache = worker.answerCache, case .none = cacheRole, let key = cacheKey, let ticket else {
+            return false
+        }
         switch cache.find(key, now: worker.loop.now, worker.reply(to: ticket)) {
         case .ask:
             cacheRole = .asking(key, contentType: nil, body: ByteCollector())

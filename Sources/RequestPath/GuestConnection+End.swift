@@ -52,7 +52,7 @@ extension GuestConnection {
         phase = .readingHead
         flush()
         guard phase == .readingHead else { return }
-        if worker.isDraining {
+        if isLeaving {
             beginLingering()
             return
         }
@@ -67,12 +67,15 @@ extension GuestConnection {
         let now = worker.loop.now
         let record = ExchangeRecord(
             client: sender?.address ?? peer,
+            clientPort: port,
             isForwarded: peer == nil,
             scope: sender?.scope,
             instance: exchange.instance?.instance,
             status: answer.status,
             bytesSent: answer.bytesSent,
             duration: now.since(arrived),
+            reading: readAt.map { $0.since(arrived) },
+            isSilent: head == nil && input.isEmpty,
             held: exchange.wasHeld ? (forwardedAt ?? now).since(arrived) : .zero,
             verdict: verdict
         )
@@ -92,6 +95,7 @@ extension GuestConnection {
         head = nil
         body = nil
         sender = nil
+        readAt = nil
         forwardedAt = nil
     }
 
@@ -119,6 +123,7 @@ extension GuestConnection {
 
     /// No new requests: an idle connection ends now, a busy one after its answer.
     func drain() {
+        isLeaving = true
         closesAfterAnswer = true
         guard phase == .readingHead, input.isEmpty else { return }
         link.reads = 0

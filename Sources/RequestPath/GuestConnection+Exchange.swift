@@ -76,7 +76,8 @@ extension GuestConnection {
             refuse(verdict)
             return
         }
-        if phase == .exchanging { setDeadline(exchange.deadline) }
+        // Once the request is on its way, `progressed` has set it: a connection may be ready at once.
+        if phase == .exchanging, exchange.state != .sent { setDeadline(exchange.deadline) }
     }
 
     /// The ticket by which the directory's answer finds its way back.

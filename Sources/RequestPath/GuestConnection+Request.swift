@@ -58,14 +58,15 @@ extension GuestConnection {
             head.framing == .none || head.framing == .length(0)
             ? nil : BodyReader(head.framing, bytesMax: worker.settings.bodyBytesMax)
         sender = nil
+        readAt = worker.loop.now
         forwardedAt = nil
         answer = CurrentAnswer()
-        closesAfterAnswer = !head.keepsAlive || worker.isDraining
+        closesAfterAnswer = !head.keepsAlive || isLeaving
         hasUnreadRequest = false
         phase = .exchanging
 
         let identified = headBytes.withBytes { bytes in
-            Identify.sender(of: head, in: bytes, door: door.identity, peer: peer, policy: worker.forwardedForPolicy)
+            Identify.sender(of: head, in: bytes, door: identity, peer: peer, policy: worker.forwardedForPolicy)
         }
         if case .success(let sender) = identified {
             self.sender = sender

@@ -51,9 +51,14 @@ final class GuestConnection: LoopHandler {
 
     /// Lets go of its guests, spare ones too, when its loop ends.
     let worker: RelayWorker
-    private(set) var door: Door
+    /// The door that the connection came through, by name only: its socket must be closed with it, not with the last
+    /// of its guests.
+    private(set) var door: Door.Key
+    private(set) var identity: Door.Identity
     private(set) var limits: DoorLimits
     private(set) var peer: IPAddress?
+    /// The peer's; 0 for a UNIX socket.
+    private(set) var port: UInt16
     private(set) var descriptor: CInt
     /// The place among the worker's guests.
     var index = 0
@@ -82,22 +87,28 @@ final class GuestConnection: LoopHandler {
     var isUpstreamReady = false
     var isAsleep = false
     var arrived: LoopInstant
+    /// When the head was complete.
+    var readAt: LoopInstant?
     var forwardedAt: LoopInstant?
     var cacheRole = CacheRole.none
 
     // Its answer.
     var answer = CurrentAnswer()
     var closesAfterAnswer = false
+    /// No request after the present one, or the first, is taken.
+    var isLeaving = false
     /// Part of the request is still unread or on its way: closing at once would reset the connection and could
     /// destroy the answer.
     var hasUnreadRequest = false
     var lingered = 0
 
-    init(worker: RelayWorker, door: Door, peer: IPAddress?, descriptor: CInt) {
+    init(worker: RelayWorker, door: Door, peer: IPAddress?, port: UInt16, descriptor: CInt) {
         self.worker = worker
-        self.door = door
+        self.door = door.key
+        identity = door.identity
         limits = door.limits ?? worker.limits
         self.peer = peer
+        self.port = port
         self.descriptor = descriptor
         scanner = RequestHeadScanner(limits: worker.settings.headLimits)
         exchange = Exchange(settings: worker.settings)
@@ -107,10 +118,13 @@ final class GuestConnection: LoopHandler {
     // MARK: Life
 
     /// Makes a closed connection's object serve another one.
-    func reuse(door: Door, peer: IPAddress?, descriptor: CInt) {
-        self.door = door
+    func reuse(door: Door, peer: IPAddress?, port: UInt16, descriptor: CInt) {
+        self.door = door.key
+        identity = door.identity
+        isLeaving = false
         limits = door.limits ?? worker.limits
         self.peer = peer
+        self.port = port
         self.descriptor = descriptor
         link = Link()
         scanner.reset()
@@ -142,6 +156,8 @@ final class GuestConnection: LoopHandler {
         place = nil
         Descriptor.close(descriptor)
         limits.closed()
+        // A spare one keeps nothing of a door's.
+        limits = worker.limits
         input.removeAll()
         output.removeAll()
         parkBuffers()
@@ -201,7 +217,7 @@ final class GuestConnection: LoopHandler {
             return close()
         }
         // Given its moment by `drain` and silent all the same: there is nothing to answer.
-        if worker.isDraining, input.isEmpty { return close() }
+        if isLeaving, input.isEmpty { return close() }
         // A connection that never sent anything gets its 408 too, as from haproxy.
         guard input.isEmpty, hasBegun else { return refuse(.requestTimeout) }
         close()

@@ -18,6 +18,8 @@ public protocol RelayObserver: AnyObject {
 public struct ExchangeRecord: Sendable {
     /// The guest's address; nil if the request ended before it was known.
     public var client: IPAddress?
+    /// Its port, where the connection is the guest's own; otherwise 0.
+    public var clientPort: UInt16 = 0
     /// A namespace proxy said who the client is; otherwise the client's own connection did.
     public var isForwarded: Bool
     public var scope: Scope?
@@ -28,6 +30,10 @@ public struct ExchangeRecord: Sendable {
     public var bytesSent: UInt64
     /// From the request's first byte to its answer's last.
     public var duration: LoopSpan
+    /// How long of it the request's head took; nil if it was never complete.
+    public var reading: LoopSpan?
+    /// Not a byte of a request came.
+    public var isSilent = false
     /// How long of it the request waited for what was not there yet.
     public var held: LoopSpan
     /// Why, if the answer is not the next hop's.

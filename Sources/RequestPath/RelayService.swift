@@ -79,9 +79,10 @@ public final class RelayService: Sendable {
         for mailbox in mailboxes { mailbox.post(.open(door)) }
     }
 
-    /// Stops accepting at a door at once; connections that stand go on.
+    /// Stops accepting at a door at once. Where it was lent, its connections end too: idle ones now, the others with
+    /// their answer, and all of them within seconds.
     public func close(_ door: Door) {
-        for mailbox in mailboxes { mailbox.post(.close(ObjectIdentifier(door.socket))) }
+        for mailbox in mailboxes { mailbox.post(.close(ObjectIdentifier(door.key))) }
     }
 
     /// Uses other settings for the next hop from now on; requests in flight finish with the old ones. What is

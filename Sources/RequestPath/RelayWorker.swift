@@ -46,6 +46,8 @@ final class RelayWorker {
     /// Memory for the bytes of busy connections, in both directions: a megabyte at most while nobody is busy.
     var blocks = BlockPool(countMax: 256)
     private var drainTimer: DrainTimer?
+    /// How long a request may go on after its namespace's proxy has ended; Neutron's agents wait five seconds.
+    private static let lentDoorGrace = LoopSpan.seconds(5)
 
     /// Whether other loops accept at the same doors.
     let sharesDoors: Bool
@@ -106,10 +108,12 @@ final class RelayWorker {
         case .open(let door):
             guard !isDraining else { return }
             let listener = DoorListener(worker: self, door: door)
-            doors[ObjectIdentifier(door.socket)] = listener
+            doors[ObjectIdentifier(door.key)] = listener
             listener.start()
         case .close(let id):
-            doors.removeValue(forKey: id)?.stop()
+            guard let listener = doors.removeValue(forKey: id) else { return }
+            listener.stop()
+            if listener.door.isLent { endGuests(of: listener.door.key) }
         case .replaceUpstream(let settings):
             pool.replace(settings: settings)
             cache.removeAll()
@@ -124,7 +128,9 @@ final class RelayWorker {
 
     var hasRoomForGuests: Bool { guests.count < settings.connectionsMax }
 
-    func accept(_ descriptor: CInt, peer: IPAddress?, at door: Door) {
+    func accept(_ descriptor: CInt, peer source: SocketAddress?, at door: Door) {
+        let peer = source.flatMap(IPAddress.init(peer:))
+        let port = source?.port ?? 0
         if let guestLimits, let peer, case .scope(let scope) = door.identity,
             !guestLimits.opened(by: peer, of: scope)
         {
@@ -136,9 +142,9 @@ final class RelayWorker {
         let guest: GuestConnection
         if let spare = spares.popLast() {
             guest = spare
-            guest.reuse(door: door, peer: peer, descriptor: descriptor)
+            guest.reuse(door: door, peer: peer, port: port, descriptor: descriptor)
         } else {
-            guest = GuestConnection(worker: self, door: door, peer: peer, descriptor: descriptor)
+            guest = GuestConnection(worker: self, door: door, peer: peer, port: port, descriptor: descriptor)
         }
         guest.index = guests.count
         guests.append(guest)
@@ -152,7 +158,7 @@ final class RelayWorker {
             guests[guest.index] = last
         }
         if spares.count < Self.sparesMax { spares.append(guest) }
-        if let guestLimits, let peer = guest.peer, case .scope(let scope) = guest.door.identity {
+        if let guestLimits, let peer = guest.peer, case .scope(let scope) = guest.identity {
             guestLimits.closed(by: peer, of: scope)
         }
         if isDraining {
@@ -176,6 +182,18 @@ final class RelayWorker {
         ResolutionReply(mailbox: mailbox, ticket: ticket)
     }
 
+    /// Whoever lent the door has ended. Every connection that came through it keeps its network's namespace alive, so
+    /// they end too: idle ones now, others with their answer, and all of them soon.
+    private func endGuests(of door: Door.Key) {
+        let those = guests.filter { $0.door === door }
+        guard !those.isEmpty else { return }
+        for guest in those { guest.drain() }
+        let timer = OneShot(loop) { [unowned self] in
+            for guest in guests.filter({ $0.door === door }) { guest.abort() }
+        }
+        timer.start(after: Self.lentDoorGrace)
+    }
+
     // MARK: Draining
 
     /// Takes no new connections, ends idle ones, and stops when the requests in flight are answered, or when the
@@ -197,6 +215,31 @@ final class RelayWorker {
 
     private func stopIfDrained() {
         if guests.isEmpty { loop.stop() }
+    }
+}
+
+/// Calls its body once, and is the loop's until then.
+private final class OneShot: LoopHandler {
+    private unowned let loop: RelayLoop
+    private let body: () -> Void
+    private var token: RelayLoop.Token?
+
+    init(_ loop: RelayLoop, _ body: @escaping () -> Void) {
+        self.loop = loop
+        self.body = body
+    }
+
+    func start(after span: LoopSpan) {
+        let token = loop.add(self)
+        self.token = token
+        loop.setDeadline(token, loop.now + span)
+    }
+
+    func ready(_ readiness: Readiness) {}
+
+    func deadlinePassed() {
+        if let token { loop.remove(token) }
+        body()
     }
 }
 

@@ -90,9 +90,10 @@ enum BellhopOptions {
         own(
             "drain_seconds",
             .float(min: 0, max: 600),
-            "7",
-            "Seconds for which an agent that is stopped finishes the requests it has taken. New ones wait for the next "
-                + "agent meanwhile, for hold_seconds at most, so keep this below."
+            "8.75",
+            "Seconds for which an agent that is stopped finishes the requests it has taken, which may be held for "
+                + "hold_seconds. New ones wait for the next agent meanwhile, for hold_seconds and a second more, so keep "
+                + "this between the two."
         ),
         own(
             "xff_policy",
