@@ -29,10 +29,10 @@ export BELLHOP_BIN ?= $(CURDIR)/.build/release
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-build build run test test-unit test-blackbox test-messagebus test-e2e test-openstack \
-    stack-up stack-down stack-status setup-stack fuzz lint format install clean
+    test-openstack-latest test-scale bench bench-storm stack-up stack-down stack-status setup-stack fuzz lint format install clean
 
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install every Debian package that building and testing need, if any is missing; starts no service.
 	@scripts/setup.sh test
@@ -67,6 +67,10 @@ test-messagebus: setup-stack build ## Run the agent against a RabbitMQ and oslo.
 test-openstack: setup-stack build ## Run agent and proxies against a real OpenStack, started for it (root or sudo).
 	@scripts/test-pytest.sh OpenStack
 
+test-openstack-latest: build ## Run the same against the newest Neutron and Nova, installed from PyPI below .build.
+	@scripts/setup.sh latest
+	@BELLHOP_STACK_RELEASE=latest scripts/test-pytest.sh OpenStack
+
 stack-up: setup-stack ## Start an OpenStack control plane on loopback, in BELLHOP_STACK (/tmp/bellhop-stack), and seed it.
 	@/usr/bin/python3 -B scripts/stack up
 
@@ -75,6 +79,16 @@ stack-status: ## Show what of it runs, its addresses and its guests.
 
 stack-down: ## Stop what stack-up started, and remove its folder.
 	@/usr/bin/python3 -B scripts/stack down --purge
+
+test-scale: setup-stack build ## Measure 1, 20 and 500 networks: memory, hand-over, release (root or sudo; some minutes).
+	@scripts/test-pytest.sh Scale -s
+
+bench: build ## Measure a request in Bellhop, haproxy, nginx, Neutron's agent and a relay in C; writes docs/performance.md.
+	@scripts/setup.sh bench
+	@/usr/bin/python3 -B Benchmarks/bench.py
+
+bench-storm: setup-stack build ## Let guests boot against Bellhop and against Neutron's agent; more than an hour.
+	@/usr/bin/python3 -B Benchmarks/storm/run.py --write
 
 fuzz: setup-build ## Feed mutated bytes to the HTTP parsers for FUZZ_SECONDS (60 by default).
 	@# The compiler leaves files where it is called.

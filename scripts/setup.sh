@@ -4,6 +4,7 @@
 #   scripts/setup.sh build    what `make build` and `make run` need
 #   scripts/setup.sh test     that, and what the tests outside of OpenStack need
 #   scripts/setup.sh stack    that, and the OpenStack services of `make stack-up` and `make test-openstack`
+#   scripts/setup.sh latest   that, and the newest Neutron and Nova, from PyPI, below .build
 #   scripts/setup.sh bench    what building needs, and what `make bench` compares with and measures with
 #
 # No service is started, neither now nor at the next boot. haproxy and cloud-init, which would bring services along,
@@ -126,20 +127,24 @@ build)
     # shellcheck disable=SC2086
     install_missing $build_packages
     ;;
-test | stack)
-    [ "$1" = stack ] || stack_packages=
+test | stack | latest)
+    case $1 in
+    test) stack_packages= ;;
+    latest) stack_packages="$stack_packages python3-venv" ;;
+    esac
     # shellcheck disable=SC2086
     install_missing $build_packages $test_packages $stack_packages
     for package in $unpacked_packages; do
         unpack "$package"
     done
+    [ "$1" != latest ] || BELLHOP_STACK_RELEASE=latest /usr/bin/python3 -B scripts/stack install
     ;;
 bench)
     # shellcheck disable=SC2086
     install_missing $build_packages $bench_packages
     ;;
 *)
-    echo "usage: $0 build|test|stack|bench" >&2
+    echo "usage: $0 build|test|stack|latest|bench" >&2
     exit 2
     ;;
 esac

@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from Harness import lab, personality, programs, servers, wire  # noqa: E402
+from Harness.handover import Handover  # noqa: E402
 from Harness.programs import Program  # noqa: E402
 
 SECONDS_MAX = 90
@@ -195,7 +196,7 @@ def control(folder):
 @pytest.fixture
 def handover(agent, haproxy):
     """Our agent and our `haproxy` together."""
-    return personality.Handover(agent, haproxy)
+    return Handover(agent, haproxy)
 
 
 WAYS = {"Debian's haproxy": "control", "relayed": "haproxy", "handed over": "handover"}

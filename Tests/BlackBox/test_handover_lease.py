@@ -1,4 +1,4 @@
-"""Listeners handed to the agent: guests reach it directly, and what waits in their namespace is a very small process."""
+"""Listeners handed to the agent: guests reach it directly, and what waits in their namespace is very small."""
 
 import os
 import pathlib
@@ -9,15 +9,22 @@ import time
 import pytest
 
 from Harness import lab, personality, programs, wire
+from Harness.handover import GUEST, INVENTORY
 from Harness.marks import as_root
 from Harness.programs import eventually, is_alive
+
+
+def is_relayed(handover, target):
+    """Whether this request came to the agent over its UNIX socket."""
+    lines = lambda: [line for line in handover.access_lines if f" {target} " in line]  # noqa: E731
+    return ",<local> " in eventually(lines, 5, "the access line")[0]
 
 
 def test_guests_reach_the_agent_itself(handover):
     nova = handover.serve()
     pid = handover.start()
     assert handover.get("/direct").body == b"hello"
-    assert nova.last["X-Instance-ID"] == personality.GUEST
+    assert nova.last["X-Instance-ID"] == GUEST
     assert nova.last["X-Forwarded-For"] == "127.0.0.1"
     line = eventually(lambda: [line for line in handover.access_lines if " /direct " in line], 5, "the access line")[0]
     assert " 127.0.0.1 \"GET /direct HTTP/1.1\" status: 200 " in line and "<local>" not in line
@@ -30,7 +37,7 @@ def test_nothing_that_a_guest_sends_says_who_it_is(handover):
     handover.start()
     forged = {"X-Forwarded-For": lab.WEB_IP, "X-Neutron-Network-ID": lab.BLUE, "X-Neutron-Router-ID": lab.EDGE}
     assert handover.get("/", headers=forged).status == 200
-    assert nova.last["X-Instance-ID"] == personality.GUEST and nova.last["X-Forwarded-For"] == "127.0.0.1"
+    assert nova.last["X-Instance-ID"] == GUEST and nova.last["X-Forwarded-For"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -43,11 +50,11 @@ def test_nothing_that_a_guest_sends_says_who_it_is(handover):
 )
 def test_network_and_router_are_handed_over_with_the_listener(handover, header, identity, address):
     nova = handover.serve()
-    handover.agent.inventory.write_text(personality.INVENTORY + f"routers:\n  edge: {{id: {lab.EDGE}, networks: [red]}}\n")
+    handover.agent.inventory.write_text(INVENTORY + f"routers:\n  edge: {{id: {lab.EDGE}, networks: [red]}}\n")
     handover.haproxy.header, handover.haproxy.identity = header, identity
     handover.start()
     assert handover.get().status == 200
-    assert nova.last["X-Instance-ID"] == personality.GUEST
+    assert nova.last["X-Instance-ID"] == GUEST
     assert f'scope="{address} {identity}"' in handover.agent.log_text
 
 
@@ -131,15 +138,16 @@ def test_another_users_listeners_are_refused(handover):
     handover.start_agent(metadata_proxy_socket_mode="all")
     pid = handover.haproxy.start(user="daemon", group="daemon")
     daemon = personality.status(pid)["Uid"].split()[0]
-    text = eventually(
-        lambda: [line for line in handover.agent.log_text.splitlines() if "may not hand any over" in line], 5, "a warning"
-    )
+    def warnings():
+        return [line for line in handover.agent.log_text.splitlines() if "may not hand any over" in line]
+
+    text = eventually(warnings, 5, "a warning")
     assert f"uid={daemon}" in text[0] and " WARNING " in text[0]
     # It says so itself, and serves as well as it can.
     said = [line for line in handover.haproxy.log.read() if "does not take the listener" in line]
     assert len(said) == 1 and "this user may not hand over listeners" in said[0]
     assert handover.get("/relayed").status == 200
-    assert eventually(lambda: [line for line in handover.access_lines if "/relayed" in line], 5)[0].count(",<local> ") == 1
+    assert is_relayed(handover, "/relayed")
     assert personality.executable(pid).parent.name == "bin"
 
 
@@ -158,7 +166,7 @@ def test_switched_off_it_is_relayed(handover):
     handover.haproxy.start()
     assert not pathlib.Path(f"{handover.haproxy.socket}.listeners").exists()
     assert handover.get("/relayed").status == 200
-    assert eventually(lambda: [line for line in handover.access_lines if "/relayed" in line], 5)[0].count(",<local> ") == 1
+    assert is_relayed(handover, "/relayed")
 
 
 def test_without_the_small_program_the_whole_one_waits(handover):

@@ -8,6 +8,8 @@ import signal
 import pytest
 
 from Harness import lab, personality, programs, wire
+from Harness.handover import GUEST, INVENTORY
+from Harness.haproxy_file import GROUP, USER
 from Harness.marks import as_root
 from Harness.programs import eventually, is_alive
 from Harness.wire import Client, request
@@ -18,19 +20,19 @@ class OldProxy:
 
     def __init__(self, agent, proxy):
         self.agent, self.proxy = agent, proxy
-        agent.inventory.write_text(personality.INVENTORY)
+        agent.inventory.write_text(INVENTORY)
         self.pid_file = proxy.folder / f"{lab.RED}.pid"
         self.log = proxy.folder / f"neutron-ns-metadata-proxy-{lab.RED}.log"
         self.where = proxy.where
         self.pids = set()
 
     def start_agent(self):
-        return self.agent.start(metadata_proxy_user=personality.USER, metadata_proxy_group=personality.GROUP)
+        return self.agent.start(metadata_proxy_user=USER, metadata_proxy_group=GROUP)
 
     def start(self, *options):
         words = self.proxy.words("--pid_file", self.pid_file, "--log-file", self.log, *options)
         if os.geteuid() == 0:
-            words += ["--metadata_proxy_user", personality.USER, "--metadata_proxy_group", personality.GROUP]
+            words += ["--metadata_proxy_user", USER, "--metadata_proxy_group", GROUP]
         status, out, err = programs.run(words, self.proxy.folder, seconds=30)
         assert status == 0, out + err
         pid = int(self.pid_file.read_text())
@@ -56,7 +58,7 @@ def test_guests_reach_the_agent_itself(old):
     pid = old.start()
     assert wire.get(old.where, "/direct").status == 200
     eventually(lambda: old.served_by_agent("/direct"), 5, "the access line")
-    assert old.agent.nova.last["X-Instance-ID"] == personality.GUEST
+    assert old.agent.nova.last["X-Instance-ID"] == GUEST
     assert f"pid={pid}" in old.agent.log_text
     assert "The metadata agent serves the guests" in old.log.read_text()
     private = personality.private_kib(pid)

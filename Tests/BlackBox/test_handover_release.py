@@ -11,6 +11,7 @@ import time
 import pytest
 
 from Harness import lab, personality, wire
+from Harness.handover import INVENTORY
 from Harness.inside import METADATA, DHCPNamespace
 from Harness.marks import as_root
 from Harness.programs import eventually, is_alive
@@ -117,7 +118,7 @@ def test_a_deleted_namespace_is_really_gone(handover, number):
             ["ip", "-n", other, "link", "show", "witness-2"], capture_output=True
         ).returncode
         handover.agent.inventory.write_text(
-            personality.INVENTORY.replace("fixed_ips: [", f"fixed_ips: [{METADATA}, ").replace(
+            INVENTORY.replace("fixed_ips: [", f"fixed_ips: [{METADATA}, ").replace(
                 "subnets: [", "subnets: [169.254.0.0/16, "
             )
         )

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from Harness import lab, personality, programs, wire
+from Harness import lab, programs, wire
+from Harness.haproxy_file import KEPT
 from Harness.programs import eventually
 
 
@@ -12,7 +13,7 @@ def binds_link_local(path):
     return "fe80::" in path.read_text()
 
 
-@pytest.mark.parametrize("path", personality.KEPT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_the_file_of_every_release_is_valid(haproxy, path):
     status, out, err = haproxy.run("-c", "-f", haproxy.write(haproxy.kept(path)))
     assert (status, err) == (0, "")
@@ -21,14 +22,15 @@ def test_the_file_of_every_release_is_valid(haproxy, path):
 
 # Those with a link-local address need an interface that has it: see test_haproxy_listeners.
 @pytest.mark.parametrize(
-    "path", [path for path in personality.KEPT if not binds_link_local(path)], ids=lambda path: path.stem
+    "path", [path for path in KEPT if not binds_link_local(path)], ids=lambda path: path.stem
 )
 def test_the_file_of_every_release_is_served(haproxy, path):
     agent = haproxy.serve()
     text = haproxy.kept(path)
     pid = haproxy.start(text)
     assert haproxy.get("/latest").body == b"hello"
-    name = next(name for name in ("X-OVN-Network-ID", "X-Neutron-Router-ID", "X-Neutron-Network-ID") if f"{name} " in text)
+    names = ("X-OVN-Network-ID", "X-Neutron-Router-ID", "X-Neutron-Network-ID")
+    name = next(name for name in names if f"header {name} {lab.RED}" in text)
     assert agent.last.all(name) == [lab.RED]
     assert agent.last.all("X-Forwarded-For") == ["127.0.0.1"]
     tag = f"haproxy-metadata-proxy-{lab.RED}" if "log-tag" in text else "haproxy"
@@ -93,7 +95,8 @@ def test_a_relative_pid_file_starts_where_the_command_was_given(haproxy):
 def test_big_c_changes_to_a_folder_first(haproxy):
     haproxy.serve()
     haproxy.write()
-    status, out, err = programs.run([haproxy.program, "-C", haproxy.folder, "-f", haproxy.path.name, "-p", "x.pid"], "/")
+    words = [haproxy.program, "-C", haproxy.folder, "-f", haproxy.path.name, "-p", "x.pid"]
+    status, out, err = programs.run(words, "/")
     assert status == 0, out + err
     pid = int((haproxy.folder / "x.pid").read_text())
     try:

@@ -4,12 +4,12 @@ import datetime
 import os
 import re
 import signal
-import socket
 import time
 
 import pytest
 
 from Harness import lab, wire
+from Harness.haproxy_file import Limits
 from Harness.programs import eventually
 from Harness.servers import CLOSE, Steps, reply
 from Harness.wire import Client, request
@@ -56,11 +56,14 @@ def test_a_line_says_who_when_what_and_how(haproxy):
     haproxy.serve(Steps(0.3, reply(body=b"hello")))
     pid = haproxy.start(binds=[f":::{haproxy.port}"])
     before = datetime.datetime.now()
-    answer = haproxy.get("/latest/meta-data")
+    with Client(haproxy.where) as guest:
+        port = guest.socket.getsockname()[1]
+        guest.send(request("/latest/meta-data"))
+        answer = guest.response()
     assert wire.get(haproxy.where_v6).status == 200
     first, second = lines(haproxy, 2)
     assert first["tag"] == f"haproxy-metadata-proxy-{lab.RED}" and int(first["pid"]) == pid
-    assert (first["client"], second["client"]) == ("127.0.0.1", "::1")
+    assert (first["client"], second["client"], int(first["port"])) == ("127.0.0.1", "::1", port)
     # The request's arrival, not its end.
     arrived = datetime.datetime.strptime(first["date"], "%d/%b/%Y:%H:%M:%S") + datetime.timedelta(
         milliseconds=int(first["ms"])
@@ -114,8 +117,6 @@ def test_a_request_that_is_too_slow_has_a_line(haproxy, control):
 
 
 def test_a_denied_request_has_a_line(haproxy, control):
-    from Harness.personality import Limits
-
     for setup in (haproxy, control):
         setup.serve()
         setup.start(limits=Limits(base=(10, 1), burst=(10, 1)))
@@ -207,6 +208,16 @@ def test_the_log_names_guests_before_and_after_sighup(haproxy):
     assert lines(haproxy)[0]["request"] == "GET /hup HTTP/1.1"
 
 
+def test_a_request_that_was_sent_slowly_says_for_how_long(haproxy):
+    haproxy.serve()
+    haproxy.start()
+    with Client(haproxy.where) as guest:
+        guest.send(b"GET /slow HTTP/1.1\r\n", b"\r\n", pause=0.5)
+        assert guest.response().status == 200
+    line = lines(haproxy)[0]
+    assert int(line["TR"]) >= 450 and int(line["Ta"]) >= int(line["TR"])
+
+
 def test_a_request_that_was_held_says_for_how_long(haproxy):
     """`Tw`: in haproxy the time in a queue."""
     haproxy.start()
@@ -222,7 +233,8 @@ def test_a_request_that_was_held_says_for_how_long(haproxy):
 def test_debug_shows_what_a_file_says_in_vain(haproxy):
     haproxy.serve()
     haproxy.start(level="debug")
-    found = eventually(lambda: [line for line in haproxy.log.read() if "'nbthread' is ignored." in line], 5, "the notice")
+    ignored = lambda: [line for line in haproxy.log.read() if "'nbthread' is ignored." in line]  # noqa: E731
+    found = eventually(ignored, 5, "the notice")
     assert found[0].startswith("<135>")
 
 
@@ -237,4 +249,3 @@ def test_the_log_is_not_the_guests(haproxy):
     assert haproxy.get(b"/\x22\x23").status in (200, 400)
     for line in haproxy.log.requests():
         assert line.count("\n") == 1 and LINE.match(line), line
-    assert isinstance(haproxy.log.socket, socket.socket)

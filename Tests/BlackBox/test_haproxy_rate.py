@@ -10,7 +10,7 @@ import time
 import pytest
 
 from Harness import wire
-from Harness.personality import Limits
+from Harness.haproxy_file import Limits
 from Harness.programs import eventually
 from Harness.wire import Client, request
 

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from Harness import personality, programs, wire
+from Harness.handover import Handover
 from Harness.programs import eventually
 
 # The directories of the three layouts that docs/operations.md names.
@@ -154,15 +155,16 @@ def test_the_haproxy_of_the_installation_is_two_files_and_no_links(install, root
 @pytest.fixture
 def installed(install, haproxy, folder):
     """`haproxy`, from an installation whose paths are real."""
-    done = install(DESTDIR="", prefix=folder / "here", sysconfdir=folder / "here/etc", STRIP="strip", built=programs.BIN)
+    here = folder / "here"
+    done = install(DESTDIR="", prefix=here, sysconfdir=here / "etc", STRIP="strip", built=programs.BIN)
     assert done.returncode == 0, done.stderr
-    haproxy.program = str(folder / "here/lib/bellhop/haproxy")
-    haproxy.filters = folder / "here/etc/neutron/rootwrap.d/bellhop.filters"
+    haproxy.program = str(here / "lib/bellhop/haproxy")
+    haproxy.filters = here / "etc/neutron/rootwrap.d/bellhop.filters"
     return haproxy
 
 
 def test_the_installed_haproxy_serves_and_stands_by(installed, agent):
-    handover = personality.Handover(agent, installed)
+    handover = Handover(agent, installed)
     handover.serve()
     program = handover.start_agent()
     pid = handover.start_proxy()
@@ -186,7 +188,7 @@ def test_rootwrap_lets_the_agents_start_and_kill_both_programs(installed, agent)
     start = ["haproxy", "-f", str(installed.path)]
     for words in (start, ["ip", "netns", "exec", "qrouter-1", *start]):
         assert wrapper.match_filter(filters, words, exec_dirs=["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
-    handover = personality.Handover(agent, installed)
+    handover = Handover(agent, installed)
     handover.serve()
     program = handover.start_agent()
     pid = handover.start_proxy()

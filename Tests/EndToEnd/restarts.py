@@ -56,7 +56,7 @@ class AgentLife:
 
 class RestartChain(AgentLife, Chain):
     def __init__(self, lab, folder):
-        super().__init__(lab, folder, "both of ours")
+        super().__init__(lab, folder, "our proxy")
         self.haproxy = personality.install(folder / "bin")
 
     def start_agent(self):

@@ -99,6 +99,7 @@ class OpenStack:
         self.stack = stack
         self.settings, self.services, self.cloud = stack.settings, stack.services, stack.cloud
         self.seed = stack.seed
+        self.release = stack.settings.release
         self.networks = self.seed["networks"]
         self.guests = {}
         for name, known in self.seed["guests"].items():
@@ -193,6 +194,7 @@ def start():
     named = os.environ.get("BELLHOP_STACK")
     if named and stack_settings.exists(pathlib.Path(named)):
         stack = Stack.open(pathlib.Path(named))
+        stack.settings.refuse_another_release()
         if stack.is_running:
             return OpenStack(stack), False
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bellhop-stack-"))

@@ -1,13 +1,10 @@
-"""Our programs under haproxy's name, laid out as `make install` does, and the files that Neutron's agents write for it.
-
-The same files drive Debian's haproxy, the control of many tests: what it does with them is what agents and operators
-rely on.
+"""Our programs under haproxy's name, laid out as `make install` does, and Debian's, the control of many tests: what it
+does with the agents' files is what agents and operators rely on.
 """
 
-import grp
 import os
 import pathlib
-import pwd
+import random
 import re
 import shutil
 import signal
@@ -15,19 +12,11 @@ import socket
 import subprocess
 import time
 
-from . import lab, programs, servers, wire
+from . import haproxy_file, lab, programs, servers, wire
 from .programs import eventually
-
-# Whom to become when the listeners are open; only root can become somebody else.
-USER, GROUP = ("nobody", "nogroup")
-if os.geteuid() != 0:
-    USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
 
 STANDBY = programs.BIN / "haproxy-standby"
 TOOLS = programs.ROOT / ".build/tools"
-# What the generators of several releases wrote, kept as text beside the reader's unit tests.
-KEPT = sorted((programs.ROOT / "Tests/HaproxyConfigTests/Configurations").glob("*.conf"))
-KEPT_ID = "21dc7e74-24bc-4b34-8c4d-0e9fc87debd9"
 
 
 def install(folder):
@@ -54,37 +43,6 @@ def debian_haproxy():
     unpacked = TOOLS / "haproxy/usr/sbin/haproxy"
     found = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
     return str(unpacked) if unpacked.exists() else found
-
-
-class Limits:
-    """Neutron's `[metadata_rate_limiting]`: two windows, each (seconds, requests)."""
-
-    def __init__(self, base=(10, 10), burst=(10, 10), version=4):
-        self.base, self.burst, self.version = base, burst, version
-
-    @property
-    def tables(self):
-        expiry = max(self.base[0], self.burst[0])
-        kind = "ip" if self.version == 4 else "ipv6"
-        lines = []
-        for name, (seconds, _) in (("base", self.base), ("burst", self.burst)):
-            lines += [
-                f"backend {name}_rate_limiter",
-                f"    stick-table type {kind} size 10k expire {expiry}s store http_req_rate({seconds}s)",
-                "",
-            ]
-        return lines
-
-    @property
-    def rules(self):
-        lines = [f"    http-request track-sc{n} src table {name}_rate_limiter" for n, name in ((0, "base"), (1, "burst"))]
-        for name, (_, count) in (("base", self.base), ("burst", self.burst)):
-            rate = f"src_http_req_rate({name}_rate_limiter)"
-            lines.append(f"    http-request deny deny_status 429 if {{ {rate} gt {count} }}")
-        return lines
-
-
-TIMES = {"http-request": "30s", "connect": "30s", "client": "32s", "server": "32s", "http-keep-alive": "30s"}
 
 
 class SyslogSocket:
@@ -126,7 +84,7 @@ class HaproxySetup:
         self.socket = folder / "metadata_proxy"
         self.path = self.folder / f"{self.identity}.conf"
         self.pid_file = self.folder / f"{self.identity}.pid.haproxy"
-        self.port = wire.free_port()
+        self.port = free_port()
         self.where, self.where_v6 = ("127.0.0.1", self.port), ("::1", self.port)
         self.log = SyslogSocket(self.folder / "log")
         self.agent = None
@@ -134,64 +92,11 @@ class HaproxySetup:
 
     # MARK: Its file
 
-    def text(
-        self,
-        binds=None,
-        limits=None,
-        times=None,
-        maxconn=1024,
-        user=USER,
-        group=GROUP,
-        level="info",
-        options=("httplog", "dontlognull", "http-server-close", "forwardfor"),
-        more=(),
-    ):
-        """In the shape of 2025.2's; `more` are lines for the section that listens."""
-        return "\n".join(
-            [
-                "",
-                "global",
-                f"    log         {self.log.path} local0 {level}",
-                f"    log-tag     haproxy-metadata-proxy-{self.identity}",
-                f"    user        {user}",
-                f"    group       {group}",
-                f"    maxconn     {maxconn}",
-                "    nbthread    2",
-                f"    pidfile     {self.pid_file}",
-                "    daemon",
-                "",
-                "defaults",
-                "    log global",
-                "    mode http",
-                *[f"    option {option}" for option in options],
-                "    retries                 3",
-                *[f"    timeout {name:15} {time}" for name, time in {**TIMES, **(times or {})}.items()],
-                "",
-                *(limits.tables if limits else []),
-                "listen listener",
-                *[f"    bind {bind}" for bind in binds or [f"127.0.0.1:{self.port}"]],
-                *(limits.rules if limits else []),
-                *[f"    {line}" for line in more],
-                f"    server metadata {self.socket}",
-                f"    http-request set-header {self.header} {self.identity}",
-                "",
-            ]
-        )
+    def text(self, **settings):
+        return haproxy_file.text(self, **settings)
 
     def kept(self, path):
-        """A kept file with the places of this test instead of a host's."""
-        text = path.read_text().replace(KEPT_ID, self.identity)
-        for pattern, here in (
-            (r"/dev/log", str(self.log.path)),
-            (r"/var/lib/neutron/external/pids/\S+", str(self.pid_file)),
-            (r"/var/lib/neutron/metadata_proxy", str(self.socket)),
-            (r"^(\s+user\s+)neutron$", rf"\1{USER}"),
-            (r"^(\s+group\s+)neutron$", rf"\1{GROUP}"),
-            (r"bind (0\.0\.0\.0|169\.254\.169\.254):\d+", f"bind 127.0.0.1:{self.port}"),
-            (r"bind :::\d+", f"bind :::{self.port}"),
-        ):
-            text = re.sub(pattern, here, text, flags=re.MULTILINE)
-        return text
+        return haproxy_file.kept(path, self)
 
     def write(self, text=None, **settings):
         self.path.write_text(self.text(**settings) if text is None else text)
@@ -251,57 +156,16 @@ class HaproxySetup:
         return wire.get(self.where, target, **keywords)
 
 
-# The guests of tests on loopback, for an agent that looks them up.
-GUEST = "f2b1c0de-0000-4000-8000-000000000077"
-INVENTORY = f"""\
-networks:
-  red: {{id: {lab.RED}, subnets: [127.0.0.0/8, "::/64"]}}
-instances:
-  guest:
-    uuid: {GUEST}
-    project: {lab.PROJECT}
-    network: red
-    mac: "fa:16:3e:00:00:77"
-    fixed_ips: [127.0.0.1, 127.0.0.2, 127.0.0.3, 127.0.0.4, "::1"]
-"""
-
-
-class Handover:
-    """Our agent, and our `haproxy` that hands it its listeners."""
-
-    def __init__(self, agent, haproxy):
-        self.agent, self.haproxy = agent, haproxy
-        agent.inventory.write_text(INVENTORY)
-        self.where, self.where_v6 = haproxy.where, haproxy.where_v6
-
-    def serve(self, answer=None, **keywords):
-        """A stand-in for Nova."""
-        return self.agent.serve(answer, **keywords)
-
-    def start_agent(self, **options):
-        return self.agent.start(**{"metadata_proxy_user": USER, "metadata_proxy_group": GROUP, **options})
-
-    def start_proxy(self, *words, **settings):
-        """The pid of a process that waits while the agent serves its guests."""
-        pid = self.haproxy.start(*words, **settings)
-        eventually(lambda: stands_by(pid), 10, "the small program")
-        return pid
-
-    def start(self, *words, agent=None, **settings):
-        self.start_agent(**(agent or {}))
-        return self.start_proxy(*words, **settings)
-
-    def get(self, target="/", **keywords):
-        return wire.get(self.where, target, **keywords)
-
-    @property
-    def access_lines(self):
-        return [line for line in self.agent.log_text.splitlines() if " eventlet.wsgi.server " in line]
-
-    def served_by_agent(self, target):
-        """Whether the agent itself had the guest's connection for this request."""
-        line = next((line for line in self.access_lines if f" {target} " in line), None)
-        return line is not None and ",<local>" not in line
+def free_port():
+    """A port that nobody has in either family, below those that the kernel gives to outgoing connections."""
+    while True:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            try:
+                probe.bind(("::", random.randrange(10_000, 32_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def executable(pid):

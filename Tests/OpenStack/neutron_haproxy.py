@@ -1,33 +1,33 @@
 """Lets Neutron's own code write the haproxy files of its L3 and DHCP agents: `neutron_haproxy.py ORDER.json`.
 
-A process of its own, because Neutron's modules belong to Debian's Python environment and configure it globally.
+A process of its own, because Neutron's modules belong to the Python environment of their release and configure it
+globally. What the agents call is called here, so it works with every release since Pike.
 """
 
 import json
-import os
 import sys
 
+from neutron.agent import l3_agent
 from neutron.agent.metadata import driver
-from neutron.common import config
 from oslo_config import cfg
 
 with open(sys.argv[1]) as file:
     order = json.load(file)
-config.register_common_config_options()
+l3_agent.register_opts(cfg.CONF)
 cfg.CONF([], project="neutron", default_config_files=[], default_config_dirs=[])
+cfg.CONF.set_override("state_path", order["state_path"])
+for name in ("socket", "user", "group"):
+    cfg.CONF.set_override(f"metadata_proxy_{name}", order[name])
 for each in order["files"]:
-    configurator = driver.HaproxyConfigurator(
-        each["network_id"],
-        each["router_id"],
-        order["socket"],
+    write = driver.MetadataDriver._get_metadata_proxy_callback(
         each["host"],
         each["port"],
-        order["user"],
-        order["group"],
-        order["state_path"],
-        each["pid_file"],
-        each["host_v6"],
-        each["interface"],
+        cfg.CONF,
+        network_id=each["network_id"],
+        router_id=each["router_id"],
+        bind_address_v6=each["host_v6"],
+        bind_interface=each["interface"],
     )
-    configurator.create_config_file()
-    print(os.path.join(configurator.get_config_path(order["state_path"]), os.path.basename(configurator.cfg_path)))
+    command = write(each["pid_file"])
+    # haproxy -f FILE
+    print(command[-1])

@@ -26,6 +26,7 @@ DEBIANS = pathlib.Path("/usr/sbin/haproxy")
 TAKE_OVER = """
 for file in "$STATE_PATH"/ns-metadata-proxy/*.conf; do
     pid=$(cat "$(awk '$1 == "pidfile" {print $2}' "$file")") || continue
+    grep -Fqs "$file" "/proc/$pid/cmdline" || continue
     ip netns exec "$(ip netns identify "$pid")" "$PROGRAM" -f "$file" && kill -USR1 "$pid"
 done
 """

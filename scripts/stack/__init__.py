@@ -4,6 +4,8 @@ RabbitMQ, MariaDB, Keystone, neutron-server and Nova's metadata API run as plain
 they write in one folder. `python3 scripts/stack up|down|...` is the command line; the tests import the same modules.
 
     settings     the folder, the ports, the passwords
+    releases     where Neutron and Nova come from: Debian's Zed, or the newest of PyPI
+    install      makes the virtual environment of the newest
     configuration  the services' files
     processes    start and stop by process id
     services     what runs, in which order, and when each is ready

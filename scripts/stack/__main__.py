@@ -11,9 +11,10 @@
                             the `haproxy` in FOLDER, or Debian's; its metadata agent's socket is run/metadata_proxy
     node down               stop them, and what they started; `down` does that too
     node COMMAND...         a command inside the node, for example: node ip netns
+    install                 what BELLHOP_STACK_RELEASE needs beyond Debian's packages: `scripts/setup.sh latest` runs it
 
-BELLHOP_STACK is the folder (/tmp/bellhop-stack), BELLHOP_STACK_PORT the first of six ports in a row (25670), for the
-first start.
+BELLHOP_STACK is the folder (/tmp/bellhop-stack). For the first start, BELLHOP_STACK_PORT is the first of six ports in a
+row (25670), and BELLHOP_STACK_RELEASE is `zed`, Debian's, or `latest`: the newest Neutron and Nova, from PyPI.
 """
 
 import json
@@ -25,6 +26,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from stack import install  # noqa: E402
 from stack import settings as settings_module  # noqa: E402
 from stack.node_configuration import Metadata  # noqa: E402
 from stack.settings import StackError  # noqa: E402
@@ -34,7 +36,8 @@ from stack.stack import Stack  # noqa: E402
 def become_root():
     if os.geteuid() == 0:
         return
-    kept = [f"{name}={os.environ[name]}" for name in ("BELLHOP_STACK", "BELLHOP_STACK_PORT") if name in os.environ]
+    names = ("BELLHOP_STACK", "BELLHOP_STACK_PORT", "BELLHOP_STACK_RELEASE")
+    kept = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
     try:
         os.execvp("sudo", ["sudo", "env", *kept, "/usr/bin/python3", "-B", *sys.argv])
     except OSError as error:
@@ -43,7 +46,7 @@ def become_root():
 
 def show(stack):
     settings = stack.settings
-    print(f"stack in {settings.folder}")
+    print(f"stack in {settings.folder}, release {settings.release_name}")
     for name, process in stack.services.processes.items():
         port = settings.ports.get(name.split("-")[0], "")
         print(f"  {name:15} {'pid ' + str(process.pid) if process.pid else 'not running':12} {port}")
@@ -57,6 +60,10 @@ def show(stack):
 
 
 def main(words):
+    if words == ["install"]:
+        # As the caller, who owns the folder that it goes to.
+        install.install(settings_module.chosen_release(), say=lambda text: print(f"stack: {text}", flush=True))
+        return
     become_root()
     verb, rest = (words[0], words[1:]) if words else ("", [])
     folder = settings_module.chosen_folder()

@@ -127,7 +127,7 @@ def _neutron(settings):
                     "bind_host": "127.0.0.1",
                     "bind_port": settings.ports["neutron"],
                     "state_path": settings.data / "neutron",
-                    "api_paste_config": "/etc/neutron/api-paste.ini",
+                    "api_paste_config": settings.release.configuration("neutron/api-paste.ini"),
                     "core_plugin": "ml2",
                     "service_plugins": "router",
                     "auth_strategy": "keystone",
@@ -144,7 +144,8 @@ def _neutron(settings):
                 },
                 "agent": {"report_interval": settings.report_interval},
                 "database": {"connection": settings.database_url("neutron"), "max_pool_size": 5, "max_overflow": 10},
-                # The one mechanism that needs no kernel module of its own; Zed calls it experimental.
+                # The one mechanism that needs no kernel module of its own; Zed calls it experimental, and the newest
+                # release does not have it any more.
                 "experimental": {"linuxbridge": True},
                 "keystone_authtoken": {
                     "www_authenticate_uri": settings.keystone_url,
@@ -160,7 +161,7 @@ def _neutron(settings):
                 "ml2": {
                     "type_drivers": "local,vxlan",
                     "tenant_network_types": "vxlan",
-                    "mechanism_drivers": "openvswitch,linuxbridge",
+                    "mechanism_drivers": ",".join(settings.release.mechanism_drivers),
                     "extension_drivers": "port_security",
                 },
                 "ml2_type_vxlan": {"vni_ranges": "1:1000"},
@@ -171,7 +172,7 @@ def _neutron(settings):
 
 def _nova(settings):
     write_nova(settings, NOVA_CACHE_SECONDS)
-    shutil.copy("/etc/nova/api-paste.ini", settings.etc / "nova/api-paste.ini")
+    shutil.copy(settings.release.configuration("nova/api-paste.ini"), settings.etc / "nova/api-paste.ini")
 
 
 def write_nova(settings, cache_seconds):

@@ -15,6 +15,7 @@ node's. `stack node COMMAND` runs a command in it, for example `ip netns`.
 
 import concurrent.futures
 import os
+import shutil
 import subprocess
 
 from . import node_configuration, processes
@@ -76,6 +77,9 @@ class Node:
 
     def up(self, metadata):
         """Starts what does not run, and returns when the Neutron server knows all agents alive."""
+        if not self["node"].pid:
+            # What the files there speak of went with the namespaces.
+            shutil.rmtree(self.state, ignore_errors=True)
         self.configure(metadata)
         words = ["unshare", "--mount", "--net", "sh", "-ec", MAKE_NODE]
         self["node"].start(words)

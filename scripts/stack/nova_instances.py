@@ -58,7 +58,6 @@ def create(admin, cell, mapping, guest, key):
         display_name=guest["hostname"],
         hostname=guest["hostname"],
         host="no-compute",
-        node="no-compute",
         vm_state="active",
         power_state=1,
         image_ref=str(uuid.UUID(int=1)),

@@ -116,20 +116,56 @@ class Process:
 
     def wait_until(self, ready, seconds, what=None):
         """Asks `ready` again and again; fails early if the process ends."""
-        deadline = time.monotonic() + seconds
-        while not ready():
-            if not self.pid:
-                raise StackError(f"{self.name} ended before it was ready; see {self.log}:\n{self.tail()}")
-            if time.monotonic() > deadline:
-                what = what or f"{self.name} is not ready"
-                raise StackError(f"{what} after {seconds:g} s; see {self.log}:\n{self.tail()}")
-            time.sleep(0.1)
+        _wait_until([self], ready, seconds, what)
 
     def tail(self, lines=15):
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return "(no log)"
+
+
+class Service:
+    """One process, or several that are one service together: they start and stop together."""
+
+    def __init__(self, settings, name, parts=()):
+        """`parts` are the names of the processes beside the one that has the service's name."""
+        self.members = [Process(settings, each) for each in (name, *parts)]
+
+    @property
+    def pid(self):
+        """The first process's; None unless all run."""
+        pids = [member.pid for member in self.members]
+        return pids[0] if all(pids) else None
+
+    def start(self, commands):
+        """Starts those that do not run, each with its (words, environment). False if all ran already."""
+        return any([member.start(*command) for member, command in zip(self.members, commands, strict=True)])
+
+    def stop(self, *args, **keywords):
+        """False if none ran."""
+        return any([member.stop(*args, **keywords) for member in reversed(self.members)])
+
+    def signal_all(self, number):
+        for member in self.members:
+            member.signal_all(number)
+
+    def wait_until(self, ready, seconds):
+        """Asks `ready` again and again; fails early if one of them ends."""
+        _wait_until(self.members, ready, seconds)
+
+
+def _wait_until(members, ready, seconds, what=None):
+    deadline = time.monotonic() + seconds
+    while not ready():
+        for member in members:
+            if not member.pid:
+                raise StackError(f"{member.name} ended before it was ready; see {member.log}:\n{member.tail()}")
+        if time.monotonic() > deadline:
+            what = what or f"{members[0].name} is not ready"
+            logs = "\n".join(f"{member.log}:\n{member.tail()}" for member in members)
+            raise StackError(f"{what} after {seconds:g} s; see {logs}")
+        time.sleep(0.1)
 
 
 def end_all(pids, seconds=5.0):

@@ -56,7 +56,7 @@ def change_instances(settings, create=(), delete=(), refresh=()):
     """
     order = {"create": list(create), "delete": list(delete), "refresh": list(refresh), "key": KEY}
     script = settings.source / "nova_instances.py"
-    words = ["/usr/bin/python3", script, settings.etc / "nova/nova.conf"]
+    words = [settings.release.python, script, settings.etc / "nova/nova.conf"]
     processes.run(settings, words, log="nova-instances", input=json.dumps(order), timeout=120)
 
 

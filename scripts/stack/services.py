@@ -11,11 +11,12 @@ import urllib.error
 import urllib.request
 
 from . import processes
-from .processes import Process
+from .processes import Service
 from .settings import ENVIRONMENT, StackError
 
 # In the order of starting; stopped the other way round. epmd is the broker's own name server.
 NAMES = ("mariadb", "epmd", "rabbitmq", "keystone", "neutron-server", "nova")
+NEUTRON_FILES = ("neutron.conf", "ml2_conf.ini")
 
 # A program of each Debian package that a stack needs.
 PROGRAMS = {
@@ -42,20 +43,25 @@ def missing_packages():
     return sorted({package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)})
 
 
-def _uwsgi(port, program, processes_count, more=()):
+# uWSGI closes after each answer; without this header pooled connections of clients are reset now and then.
+CLOSES = ("--add-header", "Connection: close")
+
+
+def _uwsgi(port, application, processes_count, more=()):
     """As Debian starts its API services, with fewer processes: Content-Length is removed there, so it is here."""
     return [
         *["uwsgi_python3", "--master", "--lazy-apps", "--no-orphans", "--die-on-term", "--enable-threads"],
         *["--thunder-lock", "--buffer-size", "65535", "--rem-header", "Content-Length"],
         *["--processes", processes_count, "--threads", "8", *more],
-        *["--http-socket", f"127.0.0.1:{port}", "--wsgi-file", f"/usr/bin/{program}"],
+        *["--http-socket", f"127.0.0.1:{port}", *application],
     ]
 
 
 class Services:
     def __init__(self, settings):
         self.settings = settings
-        self.processes = {name: Process(settings, name) for name in NAMES}
+        parts = {"neutron-server": ("neutron-api",)} if settings.release.neutron_api else {}
+        self.processes = {name: Service(settings, name, parts.get(name, ())) for name in NAMES}
 
     def __getitem__(self, name):
         if name not in self.processes:
@@ -64,8 +70,13 @@ class Services:
 
     # MARK: Each service
 
-    def command(self, name):
-        """The command line and the environment."""
+    def commands(self, name):
+        """The command line and the environment of each of the service's processes."""
+        if name == "neutron-server":
+            return self._neutron_server()
+        return [self._command(name)]
+
+    def _command(self, name):
         settings = self.settings
         if name == "mariadb":
             return ["mariadbd", f"--defaults-file={settings.etc / 'mariadb.cnf'}"], {}
@@ -78,24 +89,31 @@ class Services:
                 "RUNNING_UNDER_SYSTEMD": "true",
             }
         if name == "keystone":
-            # uWSGI closes after each answer; without this header pooled connections of clients are reset now and then.
-            words = _uwsgi(settings.ports["keystone"], "keystone-wsgi-public", 2, ["--add-header", "Connection: close"])
+            application = ["--wsgi-file", "/usr/bin/keystone-wsgi-public"]
+            words = _uwsgi(settings.ports["keystone"], application, 2, CLOSES)
             return words, {"OS_KEYSTONE_CONFIG_DIR": str(settings.etc / "keystone")}
-        if name == "neutron-server":
-            return ["neutron-server", *self.neutron_files], {}
         if name == "nova":
             # One process, so that there is one cache: each has its own, which would answer tests at random.
-            words = _uwsgi(settings.ports["nova"], "nova-metadata-wsgi", 1)
-            # eventlet's green threads and uWSGI's real ones: "cannot switch to a different thread", and the process
-            # hangs for good (seen after 250 requests, eight at a time).
-            plain = {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "1"}
-            return words, {"OS_NOVA_CONFIG_DIR": str(settings.etc / "nova"), **plain}
+            words = _uwsgi(settings.ports["nova"], settings.release.nova_metadata, 1)
+            return words, {"OS_NOVA_CONFIG_DIR": str(settings.etc / "nova"), **settings.release.nova_environment}
         raise StackError(f"there is no service {name!r}; there are {', '.join(NAMES)}")
+
+    def _neutron_server(self):
+        """One program, or one for the RPC and the API under uWSGI."""
+        settings = self.settings
+        if not settings.release.neutron_api:
+            return [(["neutron-server", *self.neutron_files], {})]
+        files = {
+            "OS_NEUTRON_CONFIG_DIR": str(settings.etc / "neutron"),
+            "OS_NEUTRON_CONFIG_FILES": ";".join(NEUTRON_FILES),
+        }
+        api = _uwsgi(settings.ports["neutron"], settings.release.neutron_api, 1, CLOSES)
+        return [(["neutron-rpc-server", *self.neutron_files], {}), (api, files)]
 
     @property
     def neutron_files(self):
         folder = self.settings.etc / "neutron"
-        return ["--config-file", folder / "neutron.conf", "--config-file", folder / "ml2_conf.ini"]
+        return [word for file in NEUTRON_FILES for word in ("--config-file", folder / file)]
 
     @property
     def broker_environment(self):
@@ -139,8 +157,7 @@ class Services:
 
     def launch(self, name):
         """Starts without waiting; False if it runs already."""
-        words, environment = self.command(name)
-        return self[name].start(words, environment)
+        return self[name].start(self.commands(name))
 
     def wait(self, name, seconds=90.0):
         self[name].wait_until(lambda: self.is_ready(name), seconds)

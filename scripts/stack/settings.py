@@ -8,6 +8,8 @@ import secrets
 import socket
 import urllib.parse
 
+from .releases import RELEASES, chosen_name
+
 DEFAULT_FOLDER = "/tmp/bellhop-stack"
 # Below the range that kernels take ports for outgoing connections from, and no service's well-known port.
 DEFAULT_FIRST_PORT = 25670
@@ -47,11 +49,17 @@ class Settings:
     # Seconds. Short, so that an agent is seen to go down within a test; the server wants at least twice the interval.
     report_interval: int = 3
     agent_down_time: int = 9
+    release_name: str = "zed"
 
     @property
     def source(self):
         """The folder of these scripts."""
         return pathlib.Path(__file__).resolve().parent
+
+    @property
+    def release(self):
+        """Where Neutron and Nova come from."""
+        return RELEASES[self.release_name]
 
     @property
     def ports(self):
@@ -99,7 +107,17 @@ class Settings:
 
     @property
     def environment(self):
-        return {**ENVIRONMENT, "HOME": str(self.data)}
+        programs = self.release.programs
+        path = [str(programs)] if programs else []
+        return {**ENVIRONMENT, "HOME": str(self.data), "PATH": ":".join([*path, ENVIRONMENT["PATH"]])}
+
+    def refuse_another_release(self):
+        """A stack cannot change its release: its databases are of that one."""
+        if chosen_name() not in (None, self.release_name):
+            raise StackError(
+                f"the stack in {self.folder} is of the release {self.release_name}, and BELLHOP_STACK_RELEASE names"
+                f" {chosen_name()}: set BELLHOP_STACK to another folder, or take the stack down with --purge first"
+            )
 
     def save(self):
         values = {**dataclasses.asdict(self), "folder": str(self.folder)}
@@ -113,6 +131,14 @@ def _file(folder):
 def chosen_folder():
     """The folder that the environment names, or the default one."""
     return pathlib.Path(os.environ.get("BELLHOP_STACK") or DEFAULT_FOLDER)
+
+
+def chosen_release():
+    """The release that the environment names, or Debian's."""
+    name = chosen_name() or Settings.release_name
+    if name not in RELEASES:
+        raise StackError(f"BELLHOP_STACK_RELEASE is {name!r}; there are {', '.join(RELEASES)}")
+    return RELEASES[name]
 
 
 def exists(folder):
@@ -139,7 +165,7 @@ def create(folder, first_port=None):
     # Another user's proxy has to pass through, whatever the umask.
     folder.chmod(0o755)
     port = first_port or int(os.environ.get("BELLHOP_STACK_PORT") or DEFAULT_FIRST_PORT)
-    made = Settings(folder, port)
+    made = Settings(folder, port, release_name=chosen_release().name)
     taken = [number for number in made.ports.values() if not _is_free(number)]
     if taken:
         raise StackError(f"port {taken[0]} is taken: set BELLHOP_STACK_PORT to the first of {len(PORTS)} free ports")

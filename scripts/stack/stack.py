@@ -28,7 +28,13 @@ class Stack:
         missing = missing_packages()
         if missing:
             raise StackError(f"not installed: {', '.join(missing)}; run `scripts/setup.sh stack`")
-        return cls(settings.load(folder) if settings.exists(folder) else settings.create(folder, first_port))
+        found = settings.load(folder) if settings.exists(folder) else None
+        if found:
+            found.refuse_another_release()
+        release = found.release if found else settings.chosen_release()
+        if not release.is_installed():
+            raise StackError(f"{release.folder} is not what it should be; run `scripts/setup.sh latest`")
+        return cls(found or settings.create(folder, first_port))
 
     @functools.cached_property
     def cloud(self):
