@@ -162,9 +162,9 @@ def test_root_and_the_proxys_user_may(handover, user):
 
 def test_switched_off_it_is_relayed(handover):
     handover.serve()
-    handover.start_agent(bellhop={"take_listeners": "false"})
+    handover.start_agent(takes_listeners=False)
     handover.haproxy.start()
-    assert not pathlib.Path(f"{handover.haproxy.socket}.listeners").exists()
+    assert not handover.desk.exists()
     assert handover.get("/relayed").status == 200
     assert is_relayed(handover, "/relayed")
 
@@ -187,7 +187,7 @@ def test_without_the_small_program_the_whole_one_waits(handover):
 def test_the_socket_for_listeners_goes_with_the_agent(handover):
     handover.serve()
     program = handover.start_agent()
-    path = pathlib.Path(f"{handover.haproxy.socket}.listeners")
-    assert path.is_socket() and oct(path.stat().st_mode & 0o777) == oct(handover.haproxy.socket.stat().st_mode & 0o777)
+    modes = [oct(path.stat().st_mode & 0o777) for path in (handover.desk, handover.haproxy.socket)]
+    assert handover.desk.is_socket() and modes[0] == modes[1]
     assert program.stop() == 0
-    assert not path.exists()
+    assert not handover.desk.exists()

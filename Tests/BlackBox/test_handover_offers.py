@@ -1,7 +1,6 @@
 """The agent's end of the socket for listeners, offered anything: what makes no sense is refused and not kept."""
 
 import os
-import pathlib
 import socket
 import subprocess
 
@@ -26,7 +25,6 @@ def desk(handover):
     """Our agent, waiting for offers."""
     handover.serve()
     handover.start_agent()
-    eventually(lambda: pathlib.Path(handing.path_of(handover.haproxy.socket)).exists(), 10, "the socket for listeners")
     # One of each, so that what is opened once is open when descriptors are counted.
     assert handover.agent.ask("/first", address="127.0.0.1").status == 200
     with FakeProxy(handover.haproxy.socket) as proxy:

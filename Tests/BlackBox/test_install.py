@@ -178,6 +178,7 @@ def test_the_installed_haproxy_serves_and_stands_by(installed, agent):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("oslo_rootwrap") is None, reason="oslo.rootwrap is not installed")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_rootwrap_lets_the_agents_start_and_kill_both_programs(installed, agent):
     """By its own code, for the commands of Pike to Victoria."""
     from oslo_rootwrap import wrapper

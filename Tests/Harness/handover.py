@@ -1,6 +1,9 @@
 """Our agent and our `haproxy` together: guests on loopback, looked up in an inventory."""
 
+import pathlib
+
 from . import lab, wire
+from .handing import path_of
 from .haproxy_file import GROUP, USER
 from .personality import stands_by
 from .programs import eventually
@@ -32,8 +35,19 @@ class Handover:
         """A stand-in for Nova."""
         return self.agent.serve(answer, **keywords)
 
-    def start_agent(self, **options):
-        return self.agent.start(**{"metadata_proxy_user": USER, "metadata_proxy_group": GROUP, **options})
+    def start_agent(self, takes_listeners=True, **options):
+        bellhop = {"take_listeners": str(takes_listeners).lower()}
+        program = self.agent.start(
+            **{"metadata_proxy_user": USER, "metadata_proxy_group": GROUP, "bellhop": bellhop, **options}
+        )
+        if takes_listeners:
+            program.wait_until(self.desk.exists, what="the socket for listeners")
+        return program
+
+    @property
+    def desk(self):
+        """The agent's socket for listeners."""
+        return pathlib.Path(path_of(self.haproxy.socket))
 
     def start_proxy(self, *words, **settings):
         """The pid of a process that waits while the agent serves its guests."""

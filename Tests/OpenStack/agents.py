@@ -1,4 +1,4 @@
-"""The two agents that the tests put behind the same socket: ours, and Debian's of OpenStack Zed."""
+"""The two agents that the tests put behind the same socket: ours, and Neutron's own of the stack's release."""
 
 import re
 import subprocess
@@ -6,7 +6,6 @@ import subprocess
 from Harness import programs, wire
 from Harness.programs import Program, eventually
 
-REFERENCE = "/usr/bin/neutron-metadata-agent"
 PROXY_USER, PROXY_GROUP = "nobody", "nogroup"
 
 
@@ -93,6 +92,7 @@ class OurAgent(Agent):
         """`hold` and `cache` are seconds, `cache` None is the default; `more` are further options of [bellhop]."""
         super().__init__(openstack, folder, socket)
         self.directory, self.hold, self.cache, self.more = directory, hold, cache, more
+        self.takes_listeners = more.get("take_listeners") != "false"
         self.secret = openstack.settings.shared_secret if secret is None else secret
 
     def sections(self):
@@ -137,7 +137,13 @@ class OurAgent(Agent):
 class ReferenceAgent(Agent):
     kind = "reference"
     host = "reference-host"
-    words = property(lambda self: [REFERENCE, "--config-file", self.configuration])
+    takes_listeners = False
+
+    @property
+    def words(self):
+        """Since 2025.1 the socket has the mode that the umask leaves, and the proxies are another user's."""
+        program = self.openstack.release.program("neutron-metadata-agent")
+        return ["sh", "-c", 'umask 0; exec "$@"', "sh", program, "--config-file", self.configuration]
 
     def __init__(self, openstack, folder, socket, secret=None):
         super().__init__(openstack, folder, socket)

@@ -100,7 +100,7 @@ def needs(directory):
 @pytest.fixture(scope="session")
 def fresh(openstack):
     """Instances of the project `blue` that Nova knows and nobody has used; `next(fresh)` takes one."""
-    return iter(openstack.new_instances("blue", 16))
+    return iter(openstack.new_instances("blue", 24))
 
 
 @pytest.fixture(params=["rest", "rpc"])
@@ -131,14 +131,15 @@ def healed(openstack):
 AGENTS = {
     "our agent, REST": lambda *where: OurAgent(*where, directory="rest", hold=4),
     "our agent, RPC": lambda *where: OurAgent(*where, directory="rpc", hold=4),
+    "our agent, relaying": lambda *where: OurAgent(*where, directory="rpc", hold=4, take_listeners="false"),
     "neutron-metadata-agent": ReferenceAgent,
 }
 
 
-@pytest.fixture(scope="module", params=list(AGENTS))
+@pytest.fixture(scope="module")
 def agent(request, openstack, folder, socket):
-    """One agent for all tests of a module."""
-    if request.param == "our agent, RPC":
+    """One agent for all tests of a module, or of a cell of the matrix; `request.param` is one of AGENTS."""
+    if request.param in ("our agent, RPC", "our agent, relaying"):
         needs("rpc")
     made = AGENTS[request.param](openstack, folder, socket)
     try:

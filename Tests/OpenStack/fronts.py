@@ -1,13 +1,14 @@
-"""What stands between guests and the agent's socket: haproxy with Neutron's files, our proxy, or recorded requests.
+"""What stands between guests and the agent's socket: haproxy with Neutron's files, ours with the same files or with
+the Python proxy's arguments, or recorded requests.
 
-haproxy and our proxy run in the namespace of each router and DHCP port. All fronts of a session speak to one socket
-path, so agents can be exchanged behind them.
+The programs run in the namespace of each router and DHCP port. All fronts of a session speak to one socket path, so
+agents can be exchanged behind them.
 """
 
 import json
 import time
 
-from Harness import programs, wire
+from Harness import personality, programs, wire
 from Harness.openstack import METADATA_V6, Answer
 from Harness.programs import eventually
 from agents import PROXY_GROUP, PROXY_USER
@@ -18,6 +19,8 @@ class Front:
     """One daemon per network; `ask` sends a guest's request through it."""
 
     knows_ipv6 = True
+    # Our agent takes its listeners over, unless it is told not to, and then has the guests' connections itself.
+    hands_over = False
 
     def __init__(self, openstack, folder, socket):
         self.openstack, self.folder, self.socket = openstack, folder, socket
@@ -27,13 +30,15 @@ class Front:
         for network in self.openstack.networks.values():
             pid_file = self.start_in(network)
             self.pids[network["name"]] = int(pid_file.read_text())
-            listener = f":{port(network)} "
-            listening = lambda: listener in _in(network, "ss", "-Hltn")  # noqa: E731
-            eventually(listening, 20, f"a listener for {network['name']}")
+            eventually(lambda: _is_listened(network), 20, f"a listener for {network['name']}")  # noqa: B023
 
     def stop(self):
+        """An agent lets go of what it took over a moment after the proxy's end; the next front listens there."""
         for pid in self.pids.values():
             programs.end_process(pid)
+        for name in self.pids:
+            network = self.openstack.networks[name]
+            eventually(lambda: not _is_listened(network), 20, f"the end of the listener for {name}")  # noqa: B023
         self.pids = {}
 
     def start_in(self, network):
@@ -47,6 +52,8 @@ class Front:
 
 
 class Haproxy(Front):
+    program = "haproxy"
+
     def start(self):
         """All files first: it takes seconds to load Neutron."""
         self.files = {}
@@ -59,7 +66,7 @@ class Haproxy(Front):
         }
         path = self.folder / "haproxy.json"
         path.write_text(json.dumps(order))
-        words = ["/usr/bin/python3", programs.ROOT / "Tests/OpenStack/neutron_haproxy.py", path]
+        words = [self.openstack.release.python, programs.ROOT / "Tests/OpenStack/neutron_haproxy.py", path]
         environment = self.openstack.settings.environment
         status, out, err = programs.run(words, self.folder, 120, environment=environment)
         assert status == 0, err
@@ -78,7 +85,7 @@ class Haproxy(Front):
         return self.folder / f"{network['router_id'] or network['network_id']}.pid.haproxy"
 
     def start_in(self, network):
-        words = [*_prefix(network), "haproxy", "-f", self.files[network["name"]]]
+        words = [*_prefix(network), self.program, "-f", self.files[network["name"]]]
         status, out, err = programs.run(words, self.folder, 30, environment=self.openstack.settings.environment)
         assert status == 0, out + err
         pid_file = self._pid_file(network)
@@ -86,7 +93,18 @@ class Haproxy(Front):
         return pid_file
 
 
+class OurHaproxy(Haproxy):
+    """Our program under haproxy's name, laid out as `make install` does, with the files that Neutron wrote."""
+
+    hands_over = True
+
+    def start(self):
+        self.program = personality.install(self.folder / "our-haproxy")
+        super().start()
+
+
 class OurProxy(Front):
+    hands_over = True
     # The command line of the Python proxy has no address to bind: it listens on 0.0.0.0 only.
     knows_ipv6 = False
 
@@ -153,7 +171,7 @@ class Recorded(Front):
         return Answer(answer.status, answer.body, answer.get("Retry-After", ""), time.monotonic() - began)
 
 
-KINDS = {"haproxy": Haproxy, "our proxy": OurProxy, "recorded": Recorded}
+KINDS = {"haproxy": Haproxy, "our haproxy": OurHaproxy, "our proxy": OurProxy, "recorded": Recorded}
 
 
 def port(network):
@@ -165,5 +183,6 @@ def _prefix(network):
     return ["ip", "netns", "exec", f"{kind}-{network['router_id'] or network['network_id']}"]
 
 
-def _in(network, *words):
-    return programs.run([*_prefix(network), *words], "/")[1]
+def _is_listened(network):
+    listeners = programs.run([*_prefix(network), "ss", "-Hltn"], "/")[1]
+    return f":{port(network)} " in listeners

@@ -1,7 +1,7 @@
 """Lets Neutron's own code write the haproxy files of its L3 and DHCP agents: `neutron_haproxy.py ORDER.json`.
 
 A process of its own, because Neutron's modules belong to the Python environment of their release and configure it
-globally. What the agents call is called here, so it works with every release since Pike.
+globally. What the agents call is called here, which is the same in Zed and in the newest release.
 """
 
 import json

@@ -63,7 +63,7 @@ def written_by_neutron(openstack, folder, socket, user, group, place):
     order = {"socket": str(socket), "user": user, "group": group, "state_path": str(folder), "files": [place]}
     path = folder / "order.json"
     path.write_text(json.dumps(order))
-    words = ["/usr/bin/python3", programs.ROOT / "Tests/OpenStack/neutron_haproxy.py", path]
+    words = [openstack.release.python, programs.ROOT / "Tests/OpenStack/neutron_haproxy.py", path]
     status, out, err = programs.run(words, folder, 120, environment=openstack.settings.environment)
     assert status == 0, err
     return pathlib.Path(out.strip()).read_text()

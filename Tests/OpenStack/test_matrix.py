@@ -1,16 +1,30 @@
-"""Every way from a guest to Nova: three kinds of proxy, two agents, routers and DHCP ports, IPv4 and IPv6."""
+"""Every way from a guest to Nova: four kinds of proxy, ours and Neutron's agent, routers and DHCP ports, IPv4 and IPv6.
+
+Our proxies hand their listeners to our agent, which then has the guests' connections itself; to an agent that takes
+none they relay, as haproxy does.
+"""
 
 import concurrent.futures
 import json
 import random
 import time
+import uuid
 
 import pytest
 
 from Harness.openstack import DOCUMENT
+from Harness.programs import eventually
+from fronts import KINDS
 from stack.seed import KEY
 
-pytestmark = pytest.mark.parametrize("front", ["haproxy", "our proxy", "recorded"], indirect=True)
+AGENTS = ("our agent, REST", "our agent, RPC", "our agent, relaying", "neutron-metadata-agent")
+CELLS = [
+    pytest.param(front, agent, id=f"{front} - {agent}")
+    for front, kind in KINDS.items()
+    for agent in AGENTS
+    if kind.hands_over or agent != "our agent, relaying"
+]
+pytestmark = pytest.mark.parametrize(("front", "agent"), CELLS, indirect=True)
 
 
 def document(front, agent, guest, target, *words):
@@ -31,6 +45,22 @@ def test_each_guest_reads_what_nova_has_for_it(openstack, front, agent):
         assert network["links"][0]["ethernet_mac_address"] == guest.mac
         assert network["networks"][0]["network_id"] == guest.network["network_id"]
         assert document(front, agent, guest, "/latest/meta-data/local-ipv4").decode() == guest.address
+
+
+def test_our_agent_has_the_connections_of_those_that_hand_over(openstack, front, agent):
+    """And of nobody else. `<local>` in its access line is for what came by the socket."""
+    if agent.kind == "reference" and openstack.release.name == "latest":
+        pytest.skip("the newest agent writes no access lines")
+    expected = front.hands_over and agent.takes_listeners
+
+    def is_as_expected(guest):
+        mark = uuid.uuid4().hex
+        document(front, agent, guest, f"{DOCUMENT}?{mark}")
+        [line] = eventually(lambda: [line for line in agent.access_lines() if mark in line], 10, "an access line")
+        return (",<local>" not in line) == expected
+
+    for guest in openstack.instances.values():
+        eventually(lambda: is_as_expected(guest), 20, f"{guest.name}'s connection with the right program")  # noqa: B023
 
 
 def test_user_data_arrives_bit_for_bit(openstack, front, agent):

@@ -15,6 +15,7 @@ node's. `stack node COMMAND` runs a command in it, for example `ip netns`.
 
 import concurrent.futures
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -98,6 +99,7 @@ class Node:
         if self["node"].pid:
             # Proxies, dnsmasq and radvd outlive their agents.
             processes.end_all(self.pids())
+        processes.end_all(self._strays())
         return ended + self.stop("link") + self.stop("node")
 
     def start(self, *names):
@@ -163,6 +165,18 @@ class Node:
             for pid in self.run("ip", "netns", "pids", name).split()
             if int(pid) != self["node"].pid
         ]
+
+    def _strays(self):
+        """Who still has the node's files and is in a network namespace other than this machine's. An agent that ends
+        while it deletes a router may leave a radvd in a namespace without a name."""
+        here, found = os.stat("/proc/self/ns/net").st_ino, []
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if str(self.state).encode() + b"/" in (entry / "cmdline").read_bytes():
+                    found += [int(entry.name)] if os.stat(entry / "ns/net").st_ino != here else []
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return found
 
     def prefix(self, namespace=None):
         """The words before a command that runs in the node, or in one of the namespaces in there."""

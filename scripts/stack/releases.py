@@ -31,8 +31,12 @@ class Zed:
         """Beyond Debian's packages."""
         return True
 
+    def program(self, name):
+        """One of Neutron's or Nova's."""
+        return pathlib.Path("/usr/bin", name)
+
     def configuration(self, name):
-        """A file that comes with Neutron or Nova."""
+        """A file that comes with them."""
         return pathlib.Path("/etc", name)
 
 
@@ -55,6 +59,9 @@ class Latest:
 
     def is_installed(self):
         return self.record.exists() and self.record.read_text().split() == list(self.requirements)
+
+    def program(self, name):
+        return self.programs / name
 
     def configuration(self, name):
         return self.folder / "etc" / name
