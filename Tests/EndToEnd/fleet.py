@@ -27,6 +27,7 @@ class Fleet(AgentLife):
         self.nova_port = wire.free_port()
         self.haproxy = personality.install(folder / "bin")
         self.pids, self._started = {}, []
+        self.nova = None
 
     def start(self):
         """Nova and the agent."""
@@ -39,8 +40,8 @@ class Fleet(AgentLife):
             f"state_path = {self.folder}\n[bellhop]\ninventory = {inventory}\n"
         )
         words = [programs.BELLHOP, "serve", "--inventory", inventory, "--secret", SECRET]
-        nova = self.program([*words, "--nova-listen", f"127.0.0.1:{self.nova_port}"], "nova")
-        nova.wait_until(lambda: wire.accepts(("127.0.0.1", self.nova_port)), what="Nova")
+        self.nova = self.program([*words, "--nova-listen", f"127.0.0.1:{self.nova_port}"], "nova")
+        self.nova.wait_until(lambda: wire.accepts(("127.0.0.1", self.nova_port)), what="Nova")
         self.start_agent()
 
     def program(self, words, name):
@@ -50,6 +51,9 @@ class Fleet(AgentLife):
 
     def stop(self):
         self.stop_proxies(signal.SIGKILL)
+        if self.nova:
+            # Killed, it would leave a folder behind.
+            self.nova.stop()
         for program in self._started:
             program.kill()
 

@@ -17,6 +17,7 @@ PROJECT = "0123456789abcdef0123456789abcdef"
 class Network:
     def __init__(self, tag, number):
         self.number = number
+        self.name = f"net-{number}"
         self.namespace = f"{tag}-{number}"
         self.watched = f"w{number}"
         self.id, self.router_id, self.instance_id = (
@@ -52,13 +53,13 @@ class Networks:
     def inventory(self):
         """The file that says which instance has which address where."""
         lines = ["networks:"]
-        lines += [f"  net-{each.number}: {{id: {each.id}, cidr: 127.0.0.0/8}}" for each in self.all]
+        lines += [f"  {each.name}: {{id: {each.id}, cidr: 127.0.0.0/8}}" for each in self.all]
         lines += ["routers:"]
-        lines += [f"  router-{each.number}: {{id: {each.router_id}, networks: [net-{each.number}]}}" for each in self.all]
+        lines += [f"  router-{each.number}: {{id: {each.router_id}, networks: [{each.name}]}}" for each in self.all]
         lines += ["defaults:", f"  project: {PROJECT}", "instances:"]
         for each in self.all:
             mac = "fa:16:3e:%02x:%02x:%02x" % (each.number >> 16, each.number >> 8 & 255, each.number & 255)
-            where = f"network: net-{each.number}, mac: '{mac}', fixed_ip: 127.0.0.1"
+            where = f"network: {each.name}, mac: '{mac}', fixed_ip: 127.0.0.1"
             lines.append(f"  guest-{each.number}: {{uuid: {each.instance_id}, {where}}}")
         return "\n".join(lines) + "\n"
 

@@ -74,6 +74,12 @@ class RestartChain(AgentLife, Chain):
         folder.mkdir(exist_ok=True)
         return pathlib.Path(shutil.copy2(programs.AGENT, folder / "neutron-metadata-agent"))
 
+    def stop(self):
+        if self.nova:
+            # Killed, it would leave a folder behind.
+            self.nova.stop()
+        super().stop()
+
     # MARK: The proxies
 
     def identity(self, place):

@@ -96,5 +96,5 @@ def test_a_restart_of_the_old_proxy(chain, capsys):
             times.append((began, time.monotonic()))
             storms.wait_for_answers(100)
     with capsys.disabled():
-        print(f"\n  our neutron-ns-metadata-proxy, SIGKILL and start, {ROUNDS // 2} times: {storms.summary}", flush=True)
+        print(f"\n  our old proxy, SIGKILL and start, {ROUNDS // 2} times: {storms.summary}", flush=True)
     judge(storms, times)

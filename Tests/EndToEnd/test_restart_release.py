@@ -15,7 +15,7 @@ import pytest
 from fleet import Fleet
 from Harness import namespaces, programs
 from Harness.programs import eventually
-from networks import Networks
+from networks import PORT, Networks
 
 # The kernel itself takes a moment to free a namespace; the time-outs of idle connections are thirty seconds and more.
 SECONDS = 10
@@ -120,7 +120,7 @@ def kept_connections(fleet):
 
 def can_bind(network):
     """In its namespace, to all addresses of both families, without sharing."""
-    code = f"import socket; socket.create_server(('::', {9697}), family=socket.AF_INET6, dualstack_ipv6=True)"
+    code = f"import socket; socket.create_server(('::', {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)"
     words = [*network.prefix, "/usr/bin/python3", "-c", code]
     return programs.run(words, "/", 20)[0] == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from Harness.openstack import DOCUMENT
 from Harness.programs import eventually
-from fronts import KINDS
+from fronts import KINDS, Recorded
 from stack.seed import KEY
 
 AGENTS = ("our agent, REST", "our agent, RPC", "our agent, relaying", "neutron-metadata-agent")
@@ -25,6 +25,11 @@ CELLS = [
     if kind.hands_over or agent != "our agent, relaying"
 ]
 pytestmark = pytest.mark.parametrize(("front", "agent"), CELLS, indirect=True)
+
+
+def skip_the_newest(openstack, agent, why):
+    if agent.kind == "reference" and openstack.release.name == "latest":
+        pytest.skip(f"Neutron's newest agent {why}")
 
 
 def document(front, agent, guest, target, *words):
@@ -49,8 +54,7 @@ def test_each_guest_reads_what_nova_has_for_it(openstack, front, agent):
 
 def test_our_agent_has_the_connections_of_those_that_hand_over(openstack, front, agent):
     """And of nobody else. `<local>` in its access line is for what came by the socket."""
-    if agent.kind == "reference" and openstack.release.name == "latest":
-        pytest.skip("the newest agent writes no access lines")
+    skip_the_newest(openstack, agent, "writes no access lines")
     expected = front.hands_over and agent.takes_listeners
 
     def is_as_expected(guest):
@@ -64,6 +68,7 @@ def test_our_agent_has_the_connections_of_those_that_hand_over(openstack, front,
 
 
 def test_user_data_arrives_bit_for_bit(openstack, front, agent):
+    skip_the_newest(openstack, agent, "closes the connection when a body is not text in its charset")
     for name in ("routed-0", "isolated-0"):
         expected = b"#!/bin/sh\necho " + name.encode() + b"\n" + bytes(range(256))
         for path in ("/openstack/latest/user_data", "/latest/user-data"):
@@ -100,13 +105,16 @@ def test_a_guest_stores_its_password_once(openstack, front, agent, fresh):
         # Nova shows what it read before for another second (15 by default), passwords too.
         time.sleep(1.3)
         assert document(front, agent, guest, path) == b"cipher text"
-        assert front.ask(guest, path, "--data-binary", "another").status == 409
+        again = front.ask(guest, path, "--data-binary", "another")
+        assert again.status == 409, (str(again), agent.tail())
     finally:
         openstack.cloud.delete("port", port)
 
 
 def test_guests_that_ask_all_at_once_get_their_own(openstack, front, agent):
     """Eight guests, three with each address, with whatever cache the agent has."""
+    if isinstance(front, Recorded):
+        skip_the_newest(openstack, agent, "lets five connections wait; proxies try again, what was recorded does not")
     guests = list(openstack.instances.values()) * 6
     random.Random(3).shuffle(guests)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
