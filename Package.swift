@@ -98,7 +98,7 @@ let package = Package(
         // Listening sockets on their way from a namespace's proxy to the agent.
         library("ListenerHandover", ["MetadataModel", "LinuxHost", "RelayLoop", "RequestPath"]),
 
-        library("Standby", ["LinuxHost", "ListenerHandover"]),
+        library("Standby"),
 
         // Who is asking.
         library("InstanceDirectory", ["MetadataModel", .product(name: "Logging", package: "swift-log")]),
@@ -193,10 +193,10 @@ let package = Package(
 
         program("neutron-metadata-agent", ["MetadataAgent", "OsloConfig", "LinuxHost"]),
         program("neutron-ns-metadata-proxy", ["NamespaceProxy", "OsloConfig"]),
-        // Exists once per network, so it is linked statically: no relocations, and a tenth of a megabyte of its own.
+        // Exists once per network, so it is linked statically: no relocations, and less than a tenth of a megabyte of its own.
         .executableTarget(
             name: "haproxy-standby",
-            dependencies: ["Standby"],
+            dependencies: ["CLinuxHost"],
             swiftSettings: settings,
             linkerSettings: [.unsafeFlags(["-static-executable"])]
         ),
