@@ -97,6 +97,8 @@ def test_a_document_that_is_not_there_is_404(openstack, front, agent):
 
 def test_a_guest_stores_its_password_once(openstack, front, agent, fresh):
     """Nova keeps it, so each cell of the matrix has an instance of its own for this."""
+    if isinstance(front, Recorded):
+        skip_the_newest(openstack, agent, "reads once, and the body was recorded as a write of its own")
     guest = openstack.guests["isolated-late"]
     port = openstack.create_port(guest, next(fresh))
     try:
@@ -106,7 +108,11 @@ def test_a_guest_stores_its_password_once(openstack, front, agent, fresh):
         time.sleep(1.3)
         assert document(front, agent, guest, path) == b"cipher text"
         again = front.ask(guest, path, "--data-binary", "another")
-        assert again.status == 409, (str(again), agent.tail())
+        # Nova says so before it has read the body, and then resets the connection if there is more to read: Neutron's
+        # agent sends the body apart from the head, and gives up on some answers.
+        assert again.status == 409 or agent.kind == "reference", (str(again), agent.tail())
+        time.sleep(1.3)
+        assert document(front, agent, guest, path) == b"cipher text"
     finally:
         openstack.cloud.delete("port", port)
 
