@@ -122,7 +122,12 @@ public enum AgentMain {
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services(bus, directory, SocketDoor(core: core, drainGrace: settings.drainGrace, listener: listener, desk: desk), settings),
+                services: services(
+                    bus,
+                    directory,
+                    SocketDoor(core: core, drainGrace: settings.drainGrace, listener: listener, desk: desk),
+                    settings
+                ),
                 logger: Logger(label: "neutron.service")
             )
         )
