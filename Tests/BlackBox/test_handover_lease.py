@@ -98,7 +98,7 @@ def test_what_waits_is_the_same_process_under_the_same_name(handover):
     assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "haproxy\n"
     private = personality.private_kib(pid)
     print(f"private memory of the waiting process: {private} KiB")
-    assert private <= 160, "there is one for every network"
+    assert private <= 110, "there is one for every network"
 
 
 def test_the_waiting_process_holds_only_what_it_needs(handover):
