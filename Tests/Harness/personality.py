@@ -4,7 +4,6 @@ does with the agents' files is what agents and operators rely on.
 
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
@@ -84,7 +83,7 @@ class HaproxySetup:
         self.socket = folder / "metadata_proxy"
         self.path = self.folder / f"{self.identity}.conf"
         self.pid_file = self.folder / f"{self.identity}.pid.haproxy"
-        self.port = free_port()
+        self.port = wire.free_port("::")
         self.where, self.where_v6 = ("127.0.0.1", self.port), ("::1", self.port)
         self.log = SyslogSocket(self.folder / "log")
         self.agent = None
@@ -154,18 +153,6 @@ class HaproxySetup:
 
     def get(self, target="/", **keywords):
         return wire.get(self.where, target, **keywords)
-
-
-def free_port():
-    """A port that nobody has in either family, below those that the kernel gives to outgoing connections."""
-    while True:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            try:
-                probe.bind(("::", random.randrange(10_000, 32_000)))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
 
 
 def executable(pid):

@@ -5,6 +5,7 @@
 
 import dataclasses
 import os
+import random
 import socket
 import time
 
@@ -223,10 +224,19 @@ def get(where, target="/", headers=(), method="GET", body=b"", timeout=15.0, sou
 
 
 def free_port(host="127.0.0.1"):
-    """A TCP port that nobody listens on; taken from the kernel a moment ago."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """A TCP port that nobody has, in both families for `::`.
+
+    Below those that the kernel gives to outgoing connections: one of these could take it before it is used.
+    """
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            if host == "::":
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            try:
+                probe.bind((host, random.randrange(10_000, 25_000)))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
 
 
 def accepts(where):
