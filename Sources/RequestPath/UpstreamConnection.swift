@@ -407,8 +407,9 @@ final class UpstreamConnection: LoopHandler {
         case .failed:
             hasEnded = true
             if let sentence = channel?.failureSentence { pool.noteConnectFailure?(address, sentence) }
-            // A reset in the middle of a body must not pass for its end.
-            if head?.framing == .untilClose { abandon { $0.answerCut() } }
+            // A reset in the middle of a document must not pass for its end. What explains an error may end so: Nova under
+            // uWSGI answers before it has read a request's body, and then resets the connection.
+            if let head, head.framing == .untilClose, head.status < 400 { abandon { $0.answerCut() } }
             return false
         }
     }

@@ -108,9 +108,10 @@ def test_a_guest_stores_its_password_once(openstack, front, agent, fresh):
         time.sleep(1.3)
         assert document(front, agent, guest, path) == b"cipher text"
         again = front.ask(guest, path, "--data-binary", "another")
-        # Nova says so before it has read the body, and then resets the connection if there is more to read: Neutron's
-        # agent sends the body apart from the head, and gives up on some answers.
-        assert again.status == 409 or agent.kind == "reference", (str(again), agent.tail())
+        # Nova says so before it has read the body, and resets the connection if there is more to read. Neutron's newest
+        # agent sends the body apart from the head, so that happens to it now and then, and it has no answer then.
+        resets = agent.kind == "reference" and openstack.release.name == "latest"
+        assert again.status == 409 or resets, (str(again), agent.tail())
         time.sleep(1.3)
         assert document(front, agent, guest, path) == b"cipher text"
     finally:

@@ -8,6 +8,7 @@ import concurrent.futures
 import os
 import pathlib
 import signal
+import time
 
 import pytest
 
@@ -158,16 +159,24 @@ def test_a_router_without_interfaces_keeps_its_proxy_and_serves_when_they_are_ba
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 def test_the_l3_agent_restarts_and_keeps_its_proxy(networks, node, agent, how):
-    """Guests do not notice: one that asks all the time gets nothing but answers."""
+    """Whoever asks meanwhile gets its answer, or none at all for a moment: an L3 agent that starts applies a router's rules
+    first without and then with the redirect of metadata requests, whoever serves them."""
     network = networks["routed"]
-    before = network.proxy.pid
+    before, log = network.proxy.pid, node["l3"].log
+    seen = log.stat().st_size
+
+    def has_caught_up():
+        return f"Finished a router update for {network.router['id']}".encode() in log.read_bytes()[seen:]
+
+    answers = []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         restart = pool.submit(node.restart, "l3", number=how)
-        answers = []
-        while not restart.done():
+        deadline = time.monotonic() + 90
+        while not (restart.done() and has_caught_up()) and time.monotonic() < deadline:
             answers.append(network.ask(network.guests[0]).status)
         restart.result()
-    assert set(answers) == {200}
+    assert has_caught_up()
+    assert set(answers) <= {0, 200} and answers.count(200) > len(answers) // 2, answers
     assert network.proxy.processes() == [network.proxy.pid] == [before]
     assert network.proxy.listeners() == ["*:9697"]
     network.all_served(agent)

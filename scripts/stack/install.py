@@ -19,7 +19,7 @@ def install(release, say=lambda text: None):
     shutil.rmtree(release.folder, ignore_errors=True)
     _run([PYTHON, "-m", "venv", release.folder])
     _run([release.python, "-m", "pip", "install", "--quiet", "--no-input", *release.requirements])
-    release.record.write_text("\n".join(release.requirements) + "\n")
+    release.record.write_text(release.recorded)
 
 
 def _run(words):

@@ -57,8 +57,13 @@ class Latest:
         """Written when all was installed."""
         return self.folder / "installed.txt"
 
+    @property
+    def recorded(self):
+        """What is in the record. The folder too, because its programs name it: they do not work elsewhere."""
+        return "\n".join([*self.requirements, str(self.folder), ""])
+
     def is_installed(self):
-        return self.record.exists() and self.record.read_text().split() == list(self.requirements)
+        return self.record.exists() and self.record.read_text() == self.recorded
 
     def program(self, name):
         return self.programs / name
