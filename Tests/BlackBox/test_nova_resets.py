@@ -1,5 +1,6 @@
-"""Nova under uWSGI answers before it has read a request's body, and then resets the connection, because there is more to
-read: a second password is refused in this way. What came before the reset is all there will be, and has no length.
+"""Nova under uWSGI may answer before it has read a request's body, and then resets the connection, because there is
+more to read: a second password is refused in this way. What came before the reset is all there will be, and has no
+length.
 """
 
 import socket
