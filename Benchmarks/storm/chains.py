@@ -10,7 +10,7 @@ import shutil
 import time
 
 from cloud import SECRET, Program, StormError, children, programs, wire
-from Harness import personality
+from Harness import haproxy_file, personality
 
 REFERENCE = "/usr/bin/neutron-metadata-agent"
 
@@ -90,8 +90,8 @@ class Chain:
             "state_path": self.folder,
             "metadata_proxy_socket": self.socket,
             "metadata_proxy_shared_secret": SECRET,
-            "metadata_proxy_user": personality.USER,
-            "metadata_proxy_group": personality.GROUP,
+            "metadata_proxy_user": haproxy_file.USER,
+            "metadata_proxy_group": haproxy_file.GROUP,
             "metadata_proxy_socket_mode": "all",
             "metadata_workers": 1,
             "nova_metadata_host": "127.0.0.1",
@@ -130,7 +130,7 @@ class Chain:
         raise NotImplementedError
 
     def start_proxies(self):
-        user, group = personality.USER, personality.GROUP
+        user, group = haproxy_file.USER, haproxy_file.GROUP
         account = f"    user        {user}\n    group       {group}\n" if os.geteuid() == 0 else ""
         for network in range(self.plan.networks):
             name = self.plan.network_id(network)
