@@ -143,7 +143,7 @@ enum Answer {
     /// One piece of a body in chunked encoding.
     static func writeChunk(_ payload: Span<UInt8>, to output: inout ByteQueue) {
         guard !payload.isEmpty else { return }
-        appendHexadecimal(UInt64(payload.count), to: &output)
+        output.append(hexadecimal: UInt64(payload.count))
         output.append("\r\n")
         output.append(payload)
         output.append("\r\n")
@@ -151,12 +151,6 @@ enum Answer {
 
     static func writeLastChunk(to output: inout ByteQueue) {
         output.append("0\r\n\r\n")
-    }
-
-    private static func appendHexadecimal(_ value: UInt64, to output: inout ByteQueue) {
-        if value >= 16 { appendHexadecimal(value / 16, to: &output) }
-        let digit = UInt8(value % 16)
-        output.append(byte: digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
     }
 
     private static func reason(_ status: Int) -> StaticString {

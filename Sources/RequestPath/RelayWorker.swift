@@ -45,7 +45,6 @@ final class RelayWorker {
     private static let sparesMax = 1_024
     /// Memory for the bytes of busy connections, in both directions: a megabyte at most while nobody is busy.
     var blocks = BlockPool(countMax: 256)
-    private var drainTimer: DrainTimer?
     /// How long a request may go on after its namespace's proxy has ended; Neutron's agents wait five seconds.
     private static let lentDoorGrace = LoopSpan.seconds(5)
 
@@ -188,10 +187,9 @@ final class RelayWorker {
         let those = guests.filter { $0.door === door }
         guard !those.isEmpty else { return }
         for guest in those { guest.drain() }
-        let timer = OneShot(loop) { [unowned self] in
+        OneShot(loop) { [unowned self] in
             for guest in guests.filter({ $0.door === door }) { guest.abort() }
-        }
-        timer.start(after: Self.lentDoorGrace)
+        }.start(after: Self.lentDoorGrace)
     }
 
     // MARK: Draining
@@ -207,9 +205,7 @@ final class RelayWorker {
         doors.removeAll()
         // Those that end at once leave the list meanwhile.
         for guest in Array(guests) { guest.drain() }
-        let timer = DrainTimer { [unowned self] in loop.stop() }
-        drainTimer = timer
-        loop.setDeadline(loop.add(timer), loop.now + grace)
+        OneShot(loop) { [unowned self] in loop.stop() }.start(after: grace)
         stopIfDrained()
     }
 
@@ -241,15 +237,4 @@ private final class OneShot: LoopHandler {
         if let token { loop.remove(token) }
         body()
     }
-}
-
-private final class DrainTimer: LoopHandler {
-    private let body: () -> Void
-
-    init(_ body: @escaping () -> Void) {
-        self.body = body
-    }
-
-    func ready(_ readiness: Readiness) {}
-    func deadlinePassed() { body() }
 }
