@@ -19,6 +19,7 @@ import pytest
 
 from Harness import programs, wire
 from Harness.programs import Program, eventually
+from haproxy_file import haproxy_file
 
 TOOLS = programs.ROOT / ".build/tools"
 SECRET = "end to end"
@@ -125,51 +126,17 @@ class Chain:
         return pid_file
 
     def start_haproxy(self, place, namespace):
-        """In the shape of the file that Neutron's agents write since Ussuri."""
+        """As the L3 and DHCP agents of today do."""
         is_router = place == "router"
         identity = self.lab.router_id if is_router else self.lab.isolated_network_id
-        header, other = ("Router", "Network") if is_router else ("Network", "Router")
-        binds = (
-            ["bind :::9697"]
+        kind, binds = (
+            ("Router", [":::9697"])
             if is_router
-            else [
-                "bind 169.254.169.254:80",
-                "bind fe80::a9fe:a9fe:80 interface tap-1",
-            ]
+            else ("Network", ["169.254.169.254:80", "fe80::a9fe:a9fe:80 interface tap-1"])
         )
         pid_file = self.folder / f"{identity}.pid.haproxy"
         configuration = self.folder / f"{identity}.conf"
-        lines = [
-            "global",
-            "    log /dev/log local0 info",
-            f"    log-tag haproxy-metadata-proxy-{identity}",
-            "    user nobody",
-            "    group nogroup",
-            "    maxconn 1024",
-            f"    pidfile {pid_file}",
-            "    daemon",
-            "",
-            "defaults",
-            "    log global",
-            "    mode http",
-            "    option httplog",
-            "    option dontlognull",
-            "    option http-server-close",
-            "    option forwardfor",
-            "    retries 3",
-            "    timeout http-request 30s",
-            "    timeout connect 30s",
-            "    timeout client 32s",
-            "    timeout server 32s",
-            "    timeout http-keep-alive 30s",
-            "",
-            "listen listener",
-            *[f"    {bind}" for bind in binds],
-            f"    server metadata {self.socket}",
-            f"    http-request del-header X-Neutron-{other}-ID",
-            f"    http-request set-header X-Neutron-{header}-ID {identity}",
-        ]
-        configuration.write_text("\n".join(lines) + "\n")
+        configuration.write_text(haproxy_file(identity, kind, binds, self.socket, pid_file))
         words = [*namespace.prefix, haproxy_program(), "-f", configuration]
         status, out, err = programs.run(words, self.folder, seconds=30)
         assert status == 0, out + err
